@@ -1,0 +1,119 @@
+"""What a connector is: one place a finished video can go, behind one method.
+
+A connector gets a rendered, typed ``Config`` and a :class:`Delivery`, does its work, and returns an
+:class:`Outcome`, or raises one of three errors that tell the relay what to do next. It never sleeps, never
+retries by itself and never reads the environment: the relay owns schedules, secrets and the network.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import httpx
+from msgspec import Struct
+
+
+class ConnectorConfig(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Base of every connector's ``Config``: the ``with:`` of a recipe step after rendering.
+
+    A misspelt key is an error, so that a recipe never quietly does less than it says.
+    """
+
+
+class MediaFile(Protocol):
+    """A finished file in the relay's own store."""
+
+    @property
+    def name(self) -> str:
+        """A file name that is safe on every system, such as ``task_01h….mp4``."""
+        ...
+
+    @property
+    def mime_type(self) -> str: ...
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Lowercase hex."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The bytes as a stream of chunks, never whole in memory. May be opened again for a retry."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One step of one recipe for one finish, at one attempt."""
+
+    key: str
+    """The same on every retry: what a connector uses to find that the work is already done."""
+    attempt: int
+    """1 for the first."""
+    at: int
+    """Unix seconds now, by the relay's clock: the timestamp to sign."""
+    event: Mapping[str, Any]
+    """JSON-ready: what happened (``id``, ``type``, ``created_at``, ``revision``, ``task``, ``media``)."""
+    connection: Mapping[str, str]
+    """The named credentials of the step, decrypted. Never put them in an outcome or an error."""
+    http: httpx.AsyncClient
+    """The guarded client: own User-Agent, time limits, no redirects, no private networks."""
+    media: MediaFile | None = None
+    """The file to deliver; ``None`` when the finish has no media."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A delivery that landed. Later steps see it as ``steps.<name>.url`` and ``steps.<name>.detail``."""
+
+    url: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+class DeliveryError(Exception):
+    """A delivery that did not land. ``detail`` is kept with the attempt (status, start of the response)."""
+
+    def __init__(self, reason: str, *, detail: Mapping[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail: Mapping[str, Any] = detail or {}
+
+
+class Retry(DeliveryError):
+    """It may work later. ``after`` (seconds) is the destination's own wish; it only ever lengthens the wait."""
+
+    def __init__(self, reason: str, *, after: float | None = None, detail: Mapping[str, Any] | None = None) -> None:
+        super().__init__(reason, detail=detail)
+        self.after = after
+
+
+class Reject(DeliveryError):
+    """It will never work as it is: a dead letter at once, with the reason and what to do."""
+
+
+class Gone(Reject):
+    """The destination says that it is no more (410): stop sending to it."""
+
+
+class Connector(ABC):
+    """One kind of destination. One instance serves the whole process and keeps no state per delivery."""
+
+    name: ClassVar[str]
+    """What a recipe writes after ``use:``."""
+    Config: ClassVar[type[ConnectorConfig]]
+    moves_media: ClassVar[bool] = False
+    """True when it sends the file itself: it then gets the longer time limit."""
+
+    @abstractmethod
+    async def deliver(self, config: Any, delivery: Delivery) -> Outcome:
+        """Bring ``delivery`` to its destination; ``config`` is an instance of :attr:`Config`.
+
+        Must be safe to repeat with the same ``delivery.key``. Raises :class:`Retry`, :class:`Reject` or
+        :class:`Gone`. Anything else counts as a retry and is recorded as our own error.
+        """

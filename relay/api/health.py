@@ -1,0 +1,79 @@
+"""Alive, and moving? ``/health`` says the first, ``/ready`` the second, ``/metrics`` the numbers."""
+
+from litestar import Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Struct, field
+
+from .parts import TheClock, TheJournal, TheMetrics
+
+OVERDUE = 120.0
+"""Seconds that the oldest due work may wait before the relay calls itself stuck."""
+
+
+class Health(Struct):
+    """It answers."""
+
+    status: str
+
+
+class Readiness(Struct):
+    """Whether work moves. Ages are seconds overdue; 0 when nothing is."""
+
+    ready: bool
+    oldest_due_poll: float
+    oldest_due_delivery: float
+    oldest_due_operation: float
+    last_commit: float
+    """Seconds since the last durable commit."""
+    problems: list[str] = field(default_factory=list[str])
+
+
+@get("/health", operation_id="health", summary="Is the relay alive?", tags=["Operations"])
+async def health() -> Health:
+    """Answers as long as the process does."""
+    return Health("ok")
+
+
+@get(
+    "/ready",
+    operation_id="ready",
+    summary="Does work move?",
+    tags=["Operations"],
+    responses={503: ResponseSpec(Readiness, description="Work is stuck.", generate_examples=False)},
+)
+async def ready(journal: TheJournal, clock: TheClock) -> Response[Readiness]:
+    """503 when due work has waited too long: an endpoint that answers is not a line that moves."""
+    pulse, now = await journal.pulse(), clock.now()
+
+    def overdue(due: float | None) -> float:
+        return round(max(0.0, now - due), 3) if due is not None else 0.0
+
+    ages = {
+        "poll": overdue(pulse.oldest_due_poll),
+        "delivery": overdue(pulse.oldest_due_delivery),
+        "submission": overdue(pulse.oldest_due_operation),
+    }
+    problems = [f"the oldest due {name} has waited {age:.0f} s" for name, age in ages.items() if age > OVERDUE]
+    if not journal.alive:
+        problems.append("the journal's writer has stopped; restart the relay and look at its log")
+    readiness = Readiness(
+        ready=not problems,
+        oldest_due_poll=ages["poll"],
+        oldest_due_delivery=ages["delivery"],
+        oldest_due_operation=ages["submission"],
+        last_commit=round(now - journal.last_commit_at(), 3),
+        problems=problems,
+    )
+    return Response(readiness, status_code=503 if problems else 200)
+
+
+@get(
+    "/metrics",
+    operation_id="metrics",
+    summary="Numbers for Prometheus",
+    tags=["Operations"],
+    media_type="text/plain; version=0.0.4; charset=utf-8",
+)
+async def metrics(journal: TheJournal, clock: TheClock, metrics: TheMetrics) -> bytes:
+    """Counters and gauges; no secret, no id."""
+    return metrics.render(await journal.pulse(), clock.now(), journal.last_commit_at())

@@ -1,0 +1,195 @@
+"""Puts the rooms together: one :class:`Relay` holds every part, one Litestar application shows it to the world."""
+
+import asyncio
+import contextlib
+import logging
+import tempfile
+from collections.abc import AsyncGenerator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Litestar, Router, asgi
+from litestar.di import Provide
+
+from connectors import discover
+from relay.api import openapi
+from relay.api.auth import require_key
+from relay.api.errors import HANDLERS
+from relay.api.health import health, metrics, ready
+from relay.api.manage import ManageController
+from relay.api.media import get_media, head_media
+from relay.api.receive import PATH, webhook_route
+from relay.api.tasks import TasksController
+from relay.clock import Clock, SystemClock
+from relay.flow.archive import Archive, MediaStore
+from relay.flow.deliver import Deliverer
+from relay.flow.inbox import Inbox
+from relay.flow.intake import Intake
+from relay.flow.observe import Observer, Pace
+from relay.flow.poll import Budget, Poller
+from relay.journal import SqliteJournal
+from relay.metrics import Metrics
+from relay.net import Egress, guarded_client
+from relay.providers import BeatApi
+from relay.recipe import RecipeSet, Renderer
+from relay.settings import Settings
+
+log = logging.getLogger("beatrelay")
+
+
+class Relay:
+    """A whole relay: its parts in the order in which they depend on each other."""
+
+    def __init__(self, settings: Settings, recipes: RecipeSet, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.recipes = recipes
+        self.clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self.journal = SqliteJournal.open(settings.data / "journal.db")
+        own, allowed = _origin(settings.beatapi_base_url), settings.allow_private
+        client = partial(
+            guarded_client, timeout=settings.timeout_seconds, connect_timeout=settings.connect_timeout_seconds
+        )
+        self._clients = {
+            # the provider's own host is configured by the operator; its media may live there too
+            "provider": client(Egress([*allowed, own])),
+            "media": client(Egress([*allowed, own])),
+            "deliveries": client(Egress(allowed)),
+        }
+        self.provider = BeatApi(
+            self._clients["provider"],
+            settings.beatapi_base_url,
+            settings.beatapi_api_key,
+            settings.beatapi_webhook_secret,
+            contract=settings.beatapi_contract,
+            polls_per_minute=settings.polls_per_minute,
+        )
+        self.store = MediaStore(settings.data / "media")
+        self._build_line()
+
+    def _build_line(self) -> None:
+        settings, journal, clock = self.settings, self.journal, self.clock
+        renderer, pace = Renderer(), Pace(settings.poll_min_seconds, settings.poll_max_seconds)
+        connectors, problems = discover()
+        for problem in problems:
+            log.warning("%s", problem)
+        archive = Archive(self.store, journal, clock, self._clients["media"], settings.media_max_bytes)
+        self.observer = Observer(journal, clock, lambda: self.recipes, renderer, pace, self._new_deliveries)
+        self.intake = Intake(journal, clock, self.provider, self.observer)
+        self.poller = Poller(
+            journal,
+            clock,
+            self.provider,
+            self.observer,
+            pace,
+            budget=Budget(self.provider.polls_per_minute, clock),
+            grace=settings.webhook_grace_seconds,
+        )
+        self.deliverer = Deliverer(
+            journal,
+            clock,
+            lambda: self.recipes,
+            renderer,
+            {**connectors, archive.name: archive},
+            self.store,
+            self._clients["deliveries"],
+            settings,
+        )
+        self.inbox = Inbox(
+            journal,
+            clock,
+            self.provider,
+            self.poller.nudge,
+            self.metrics.count_webhook,
+        )
+        self.loops = (self.intake, self.poller, self.deliverer)
+
+    def _new_deliveries(self) -> None:
+        self.deliverer.nudge()
+
+    async def start(self) -> None:
+        """Begin to work."""
+        for recipe in self.recipes:
+            await self.journal.deliveries.keep_recipe(recipe.hash, recipe.name, recipe.file, recipe.source)
+        self._working = [asyncio.create_task(loop.run(), name=loop.name) for loop in self.loops]
+
+    async def stop(self) -> None:
+        """Drain: take nothing new, finish what is under way, write it down. What does not finish in time
+        stays leased and is due again at the next start, under the same key."""
+        try:
+            async with asyncio.timeout(self.settings.drain_seconds):
+                await asyncio.gather(*(loop.stop() for loop in self.loops))
+        except TimeoutError:
+            log.warning(
+                "work under way did not finish in %g s; it goes on at the next start",
+                self.settings.drain_seconds,
+            )
+        for task in self._working:
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+        for client in self._clients.values():
+            await client.aclose()
+        await self.journal.close()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Litestar) -> AsyncGenerator[None]:
+        """The relay works as long as the application runs."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+
+def create_app(relay: Relay) -> Litestar:
+    """The relay's HTTP face."""
+    guarded = Router(
+        path="/",
+        route_handlers=[TasksController, ManageController],
+        guards=[require_key(relay.settings.client_keys)],
+    )
+    parts = {
+        "journal": relay.journal,
+        "clock": relay.clock,
+        "intake": relay.intake,
+        "store": relay.store,
+        "metrics": relay.metrics,
+    }
+    return Litestar(
+        route_handlers=[
+            asgi(PATH, is_mount=True, copy_scope=False)(webhook_route(relay.inbox)),
+            guarded,
+            get_media,
+            head_media,
+            health,
+            ready,
+            metrics,
+        ],
+        dependencies={name: _provide(part) for name, part in parts.items()},
+        exception_handlers=HANDLERS,
+        openapi_config=openapi.openapi_config(),
+        lifespan=[relay.lifespan],
+        logging_config=None,
+    )
+
+
+def openapi_text() -> bytes:
+    """The OpenAPI document as it is committed; needs no settings and leaves nothing behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        relay = Relay(Settings(data=Path(folder)), RecipeSet())
+        try:
+            return openapi.text(create_app(relay))
+        finally:
+            asyncio.run(relay.journal.close())
+
+
+def _provide(part: Any) -> Provide:
+    return Provide(lambda: part, sync_to_thread=False)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.hostname}:{port}"

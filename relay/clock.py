@@ -1,0 +1,57 @@
+"""Time, chance and names, as arguments: so that the whole line also runs in virtual time from a seed."""
+
+import asyncio
+import os
+import random
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the line may know of time and chance."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+    def jitter(self, low: float, high: float) -> float:
+        """A number drawn evenly between ``low`` and ``high``."""
+        ...
+
+    def new_id(self, prefix: str) -> str:
+        """A new id such as ``task_019e…``: sorts by time of making, 80 random bits, no two alike."""
+        ...
+
+
+class SystemClock:
+    """The machine's own time and chance."""
+
+    def __init__(self) -> None:
+        self._random = random.SystemRandom()
+        self._last_ms = 0
+        self._chance = b""
+
+    def now(self) -> float:
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def jitter(self, low: float, high: float) -> float:
+        return self._random.uniform(low, high)
+
+    def new_id(self, prefix: str) -> str:
+        self._last_ms = max(self._last_ms, int(self.now() * 1000))
+        if len(self._chance) < 10:
+            self._chance = os.urandom(4000)  # asked for in bulk: one system call serves 400 ids
+        chance, self._chance = self._chance[:10], self._chance[10:]
+        return sortable(prefix, self._last_ms, chance)
+
+
+def sortable(prefix: str, milliseconds: int, chance: bytes) -> str:
+    """``prefix_`` and 32 hexadecimal digits: 48 bits of time, then 80 of chance. Sorts as text by time."""
+    return f"{prefix}_{milliseconds:012x}{chance.hex()}"

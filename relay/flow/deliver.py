@@ -1,0 +1,268 @@
+"""Delivery workers: lease what is due, render it, call the connector, write down what became of it."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import msgspec
+
+from connectors.base import Connector, Delivery, DeliveryError, MediaFile, Outcome, Reject, Retry
+from relay.clock import Clock
+from relay.contract import encode
+from relay.journal import DeliveryRow, Entry, Finish, Journal, MediaRow, Settlement, TaskRow
+from relay.recipe import Recipe, RecipeSet, Renderer, RenderError, Step, parse
+from relay.settings import Settings
+
+from .archive import MediaStore
+from .loop import Loop, log
+from .plan import ARCHIVE, failed_step, plan_failure
+from .view import event, media_link
+
+SCHEDULE = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+"""Seconds to wait after the 1st, 2nd, … failure: about 76 hours in all, then it is dead."""
+JITTER = 0.2
+RETRY_AFTER_MOST = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A delivery with everything that its attempt needs."""
+
+    row: DeliveryRow
+    task: TaskRow
+    finish: Finish
+    media: list[MediaRow]
+    siblings: list[DeliveryRow]
+    """All deliveries of the same task."""
+    recipe: Recipe | None
+    """``None`` for the built-in archive."""
+    step: Step
+
+
+class Deliverer(Loop):
+    """Hands due deliveries to their connectors, so many at once. A new finish calls :meth:`nudge`."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        recipes: Callable[[], RecipeSet],
+        renderer: Renderer,
+        connectors: Mapping[str, Connector],
+        store: MediaStore,
+        http: httpx.AsyncClient,
+        settings: Settings,
+    ) -> None:
+        super().__init__("deliverer", clock)
+        self._journal = journal
+        self._recipes = recipes
+        self._renderer = renderer
+        self._connectors = connectors
+        self._store = store
+        self._http = http
+        self._settings = settings
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def step(self) -> float:
+        room = self._settings.workers - len(self._running)
+        if room > 0:
+            rows = await self._journal.deliveries.claim(self._clock.now(), room, self._settings.lease_seconds)
+            for row in rows:
+                self.spawn(self._running, self.work(row))
+        if len(self._running) >= self._settings.workers:
+            return 1.0
+        return self.until(await self._journal.deliveries.next_due())
+
+    async def drain(self) -> None:
+        await self.finish(self._running)
+
+    async def work(self, row: DeliveryRow) -> None:
+        """One attempt at a leased delivery, from its lease to its settlement."""
+        job = await self._job(row)
+        started = self._clock.now()
+        request: dict[str, Any] = {}
+        async with self._heartbeat(row):
+            try:
+                config = self._config(job, request)
+                outcome = await self._attempt(job, config)
+                settlement = self._done(job, outcome)
+            except DeliveryError as error:
+                settlement = self._failed(job, error)
+        now = self._clock.now()
+        settlement.history[0].data |= {"request": request, "seconds": round(now - started, 3)}
+        if not await self._journal.deliveries.settle(settlement):
+            log.warning("delivery %s took longer than its lease; another worker's result counts", row.id)
+
+    async def _job(self, row: DeliveryRow) -> Job:
+        task = await self._journal.tasks.get(row.task_id)
+        finishes = await self._journal.tasks.finishes(row.task_id)
+        assert task is not None, "a delivery is written together with its task"
+        recipe = await self._recipe(row)
+        failed = failed_step(row.step)
+        if recipe is None:
+            step = Step(use=row.use)
+        elif failed:
+            step = recipe.on_failure[failed[1]]
+        else:
+            step = recipe.steps[row.step]
+        return Job(
+            row=row,
+            task=task,
+            finish=next(finish for finish in finishes if finish.revision == row.revision),
+            media=await self._journal.deliveries.media_of(row.task_id, row.revision),
+            siblings=await self._journal.deliveries.of_task(row.task_id),
+            recipe=recipe,
+            step=step,
+        )
+
+    async def _recipe(self, row: DeliveryRow) -> Recipe | None:
+        """The recipe as it was when the delivery was planned, even if it has been edited since."""
+        if row.recipe == ARCHIVE and not row.recipe_hash:
+            return None
+        known = self._recipes().by_hash(row.recipe_hash)
+        if known is not None:
+            return known
+        kept = await self._journal.deliveries.recipe(row.recipe_hash)
+        if kept is None:
+            raise LookupError(f"recipe {row.recipe} ({row.recipe_hash[:12]}) is not in the journal")
+        return parse(kept[1], kept[0])
+
+    def _config(self, job: Job, request: dict[str, Any]) -> Any:
+        """Render the step's ``with:`` and check it. Nobody can mend these errors by waiting."""
+        connector = self._connectors.get(job.row.use)
+        if connector is None:
+            raise Reject(
+                f"there is no connector named {job.row.use!r}; there are {', '.join(sorted(self._connectors))}"
+            )
+        try:
+            rendered = self._renderer.render(job.recipe, job.step, self._context(job)) if job.recipe else {}
+            request.update(json.loads(encode(rendered)))
+            return msgspec.convert(rendered, connector.Config)
+        except RenderError as error:
+            raise Reject(str(error)) from error
+        except msgspec.ValidationError as error:
+            raise Reject(f"the step's `with:` does not fit {job.row.use}: {error}") from error
+
+    def _context(self, job: Job) -> dict[str, Any]:
+        whole = self._event(job)
+        context: dict[str, Any] = {
+            "task": whole["task"],
+            "event": {name: whole[name] for name in ("id", "type", "created_at", "revision")},
+            "row": whole["row"],
+            "media": whole["media"],
+            "steps": {
+                sibling.step: msgspec.json.decode(sibling.outcome)
+                for sibling in job.siblings
+                if sibling.event_id == job.row.event_id
+                and sibling.recipe == job.row.recipe
+                and sibling.outcome is not None
+            },
+        }
+        failed = failed_step(job.row.step)
+        if failed:
+            dead = next(
+                row
+                for row in job.siblings
+                if row.event_id == job.row.event_id and row.step == failed[0] and row.recipe == job.row.recipe
+            )
+            context["delivery"] = {
+                "id": dead.id,
+                "recipe": dead.recipe,
+                "step": dead.step,
+                "error": dead.error,
+                "attempts": dead.attempts,
+            }
+        return context
+
+    def _event(self, job: Job) -> dict[str, Any]:
+        links = [media_link(media, self._settings.url) for media in job.media]
+        return event(job.finish, job.task, links)
+
+    async def _attempt(self, job: Job, config: Any) -> Outcome:
+        connector = self._connectors[job.row.use]
+        settings = self._settings
+        limit = settings.media_timeout_seconds if connector.moves_media else settings.timeout_seconds
+        limit = job.step.timeout or limit
+        try:
+            async with asyncio.timeout(limit):
+                return await connector.deliver(config, self._delivery(job))
+        except DeliveryError:
+            raise
+        except TimeoutError as error:
+            raise Retry(f"it took longer than {limit:g} s") from error
+        except httpx.HTTPError as error:
+            raise Retry(f"the connection failed: {str(error) or type(error).__name__}") from error
+        except Exception as error:  # a connector's bug must not lose the delivery: it is retried and recorded
+            log.exception("connector %s failed on delivery %s", job.row.use, job.row.id)
+            raise Retry(f"the connector {job.row.use} failed: {type(error).__name__}") from error
+
+    def _delivery(self, job: Job) -> Delivery:
+        connection: Mapping[str, str] = {}
+        if job.row.connection is not None:
+            if job.row.connection not in self._settings.connections:
+                raise Retry(
+                    f"there is no connection named {job.row.connection!r}; add [connections.{job.row.connection}]"
+                    " to beatrelay.toml and restart"
+                )
+            connection = self._settings.connections[job.row.connection]
+        media: MediaFile | None = self._store.open(job.media[0]) if job.media else None
+        return Delivery(
+            key=job.row.id,
+            attempt=job.row.attempts,
+            at=int(self._clock.now()),
+            event=self._event(job),
+            connection=connection,
+            http=self._http,
+            media=media,
+        )
+
+    def _done(self, job: Job, outcome: Outcome) -> Settlement:
+        row = self._settled(job.row, "done")
+        known = {"url": outcome.url, "detail": dict(outcome.detail)}
+        row.outcome, row.error = encode(known).decode(), None
+        return Settlement(delivery=row, history=[self._entry(row, "delivery.done", known)])
+
+    def _failed(self, job: Job, error: DeliveryError) -> Settlement:
+        row = self._settled(job.row, "dead")
+        row.failures, row.error = row.failures + 1, error.reason
+        most = job.step.retry.attempts or len(SCHEDULE) + 1
+        data: dict[str, Any] = {"error": error.reason, "detail": dict(error.detail)}
+        if isinstance(error, Retry) and row.failures < most:
+            row.state, row.due_at = "due", self._next_try(row.failures, error.after)
+            data["next_at"] = row.due_at
+            return Settlement(delivery=row, history=[self._entry(row, "delivery.failed", data)])
+        told = job.recipe is not None and failed_step(row.step) is None
+        planned = plan_failure(row, job.recipe, row.updated_at, self._clock.new_id) if job.recipe and told else []
+        return Settlement(delivery=row, history=[self._entry(row, "delivery.dead", data)], deliveries=planned)
+
+    def _next_try(self, failures: int, after: float | None) -> float:
+        wait = SCHEDULE[min(failures, len(SCHEDULE)) - 1] * self._clock.jitter(1.0, 1.0 + JITTER)
+        return self._clock.now() + max(wait, min(after or 0.0, RETRY_AFTER_MOST))
+
+    def _settled(self, row: DeliveryRow, state: Any) -> DeliveryRow:
+        return msgspec.structs.replace(row, state=state, due_at=None, updated_at=self._clock.now())
+
+    def _entry(self, row: DeliveryRow, kind: str, data: dict[str, Any]) -> Entry:
+        about = {"delivery": row.id, "recipe": row.recipe, "step": row.step, "use": row.use}
+        return Entry(task_id=row.task_id, at=row.updated_at, kind=kind, data={**about, "attempt": row.attempts, **data})
+
+    @contextlib.asynccontextmanager
+    async def _heartbeat(self, row: DeliveryRow) -> AsyncGenerator[None]:
+        """Keep the lease while the attempt lasts."""
+
+        async def beat() -> None:
+            while True:
+                await self._clock.sleep(self._settings.lease_seconds / 3)
+                until = self._clock.now() + self._settings.lease_seconds
+                if not await self._journal.deliveries.renew(row.id, row.fence, until):
+                    return
+
+        beating = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            beating.cancel()

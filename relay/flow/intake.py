@@ -1,0 +1,161 @@
+"""From a client's request to a task at the provider: accepted at once, sent when it may be, never sent twice.
+
+A request is written down before anything is sent. What was begun and never heard of again is *unclear*: it is
+repeated, under the same key, only where the provider promises that this costs nothing; elsewhere it is held as
+*unconfirmed* for a person to settle.
+"""
+
+import asyncio
+from typing import Literal
+
+import msgspec
+
+from relay.clock import Clock
+from relay.contract import Status, Task, TaskUsage, encode
+from relay.journal import Change, Conflict, Entry, Journal, Operation, TaskRow
+from relay.providers import Busy, Provider, Refused, Told, Unclear
+
+from .loop import Loop
+from .observe import Observer
+
+LEASE = 60.0
+"""Seconds a create may take before another worker calls it unclear."""
+AT_ONCE = 4
+BACKOFF_FIRST, BACKOFF_MOST = 2.0, 300.0
+
+
+class Intake(Loop):
+    """Accepts requests, and sends what is due. :meth:`accept` nudges the sender."""
+
+    def __init__(self, journal: Journal, clock: Clock, provider: Provider, observer: Observer) -> None:
+        super().__init__("intake", clock)
+        self._journal = journal
+        self._provider = provider
+        self._observer = observer
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def accept(self, workflow: str, body: str, *, row: str = "{}", client_key: str | None = None) -> TaskRow:
+        """Write a request down as a queued task; it is durable when this returns. The same ``client_key``
+        again returns the task that it made the first time."""
+        now = self._clock.now()
+        task_id = self._clock.new_id("task")
+        task = TaskRow(
+            id=task_id,
+            provider=self._provider.name,
+            workflow=workflow,
+            status=Status.QUEUED,
+            request=body,
+            row=row,
+            client_key=client_key,
+            created_at=now,
+            updated_at=now,
+        )
+        operation = Operation(
+            id=self._clock.new_id("op"),
+            task_id=task_id,
+            kind="create",
+            state="queued",
+            body=body,
+            created_at=now,
+            due_at=now,
+        )
+        entry = Entry(
+            task_id=task_id,
+            at=now,
+            kind="task.accepted",
+            data={"workflow": workflow, "operation": operation.id, "request": msgspec.Raw(body.encode())},
+        )
+        accepted = await self._journal.tasks.create(task, operation, entry)
+        self.nudge()
+        return accepted
+
+    async def step(self) -> float:
+        room = AT_ONCE - len(self._running)
+        if room > 0:
+            for operation in await self._journal.tasks.claim_operations(self._clock.now(), room, LEASE):
+                self.spawn(self._running, self.send(operation))
+        if len(self._running) >= AT_ONCE:
+            return 1.0
+        return self.until(await self._journal.tasks.next_operation())
+
+    async def drain(self) -> None:
+        await self.finish(self._running)
+
+    async def send(self, operation: Operation) -> None:
+        """Send one claimed operation, or hold it if an earlier attempt at it may have arrived."""
+        interrupted = operation.state == "sending"
+        if interrupted and not await self._provider.idempotent_create():
+            await self._hold(operation, "the relay stopped while it was being sent")
+            return
+        task = await self._task(operation)
+        answer = await self._provider.create(task.workflow, operation.body, operation.key)
+        match answer:
+            case Told():
+                self._settle(operation, "accepted")
+                await self._observer.observe(task, answer, "create", operation)
+            case Refused():
+                self._settle(operation, "refused")
+                operation.error = answer.error.message
+                await self._observer.observe(task, _refusal(task, answer), "create", operation)
+            case Busy(reason=reason, after=after):
+                await self._again(operation, reason, after)
+            case Unclear(reason=reason, after=after):
+                if await self._provider.idempotent_create():
+                    await self._again(operation, reason, after)
+                else:
+                    await self._hold(operation, reason)
+
+    async def _task(self, operation: Operation) -> TaskRow:
+        task = await self._journal.tasks.get(operation.task_id)
+        assert task is not None, "an operation is written together with its task"
+        return task
+
+    def _settle(self, operation: Operation, state: Literal["accepted", "refused"]) -> None:
+        operation.state = state
+        operation.due_at, operation.error, operation.settled_at = None, None, self._clock.now()
+
+    async def _again(self, operation: Operation, reason: str, after: float | None) -> None:
+        """It surely did not arrive, or may be repeated: try later, with the same key."""
+        backoff = min(BACKOFF_FIRST * 2**operation.failures, BACKOFF_MOST) * self._clock.jitter(1.0, 1.2)
+        told_before = operation.error == reason
+        operation.state, operation.error = "queued", reason
+        operation.failures += 1
+        operation.due_at = self._clock.now() + max(backoff, after or 0.0)
+        await self._write(operation, None if told_before else "operation.postponed", reason)
+
+    async def _hold(self, operation: Operation, reason: str) -> None:
+        """Nobody knows whether it was charged: never sent again by itself."""
+        operation.state, operation.error, operation.due_at = "unconfirmed", reason, None
+        await self._write(operation, "operation.unconfirmed", reason)
+
+    async def _write(self, operation: Operation, kind: str | None, reason: str) -> None:
+        data = {"operation": operation.id, "attempt": operation.attempts, "reason": reason}
+        while True:
+            task = await self._task(operation)
+            entry = Entry(task_id=task.id, at=self._clock.now(), kind=kind or "", data=data)
+            try:
+                await self._journal.tasks.apply(Change(task=task, operation=operation, history=[entry] if kind else []))
+            except Conflict:
+                current = await self._journal.tasks.operations(task.id)
+                if all(known.fence != operation.fence for known in current if known.id == operation.id):
+                    return  # another worker took it over; its outcome counts
+                continue
+            return
+
+
+def _refusal(task: TaskRow, refused: Refused) -> Told:
+    """A create that was refused, as a task that failed: nothing was charged, nothing will come."""
+    failed = Task(
+        id="",
+        status=Status.FAILED,
+        stage=Status.FAILED,
+        workflow=task.workflow,
+        created_at=int(task.created_at),
+        updated_at=int(task.created_at),
+        completed_at=int(task.created_at),
+        usage=TaskUsage(),
+        request_id=refused.error.request_id,
+        error_code=refused.error.code,
+        error_message=refused.error.message,
+    )
+    return Told(failed, encode(failed).decode())

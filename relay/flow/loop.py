@@ -1,0 +1,87 @@
+"""What every worker of the line shares: it runs until stopped, never dies of one bad turn, and drains."""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from typing import Any
+
+from relay.clock import Clock
+
+log = logging.getLogger("beatrelay")
+
+IDLE = 5.0
+"""Longest nap in seconds: a second look costs little, and a missed nudge must not cost much."""
+STUMBLE = 1.0
+"""Seconds to wait after a turn that failed, so that a broken disk does not spin a processor."""
+
+
+class Loop(ABC):
+    """A worker: :meth:`step` does what is due and says how long to nap."""
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self.name = name
+        self._clock = clock
+        self._nudged = asyncio.Event()
+        self._stopping = False
+        self.stepped_at = clock.now()
+
+    @abstractmethod
+    async def step(self) -> float:
+        """Do what is due now; returns seconds until there may be more."""
+
+    @abstractmethod
+    async def drain(self) -> None:
+        """Wait for what is under way."""
+
+    async def run(self) -> None:
+        """Work until :meth:`stop`."""
+        while not self._stopping:
+            self._nudged.clear()
+            try:
+                nap = await self.step()
+                self.stepped_at = self._clock.now()
+            except Exception:  # a loop must outlive any one failure: it is logged, and readiness turns red
+                log.exception("the %s stumbled; it goes on", self.name)
+                nap = STUMBLE
+            await self._nap(nap)
+
+    def nudge(self) -> None:
+        """There is something to do now."""
+        self._nudged.set()
+
+    async def stop(self) -> None:
+        """Take nothing new and wait for what is under way."""
+        self._stopping = True
+        self.nudge()
+        await self.drain()
+
+    def until(self, due: float | None) -> float:
+        """Seconds from now until ``due``, at most :data:`IDLE`."""
+        return IDLE if due is None else min(max(0.0, due - self._clock.now()), IDLE)
+
+    def spawn(self, running: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` beside the loop; the loop is nudged when it ends, for there is room again."""
+        task = asyncio.create_task(work)
+        running.add(task)
+        task.add_done_callback(lambda done: self._ended(running, done))
+
+    async def finish(self, running: set[asyncio.Task[None]]) -> None:
+        """Wait for all of ``running``."""
+        while running:
+            await asyncio.wait(set(running))
+
+    def _ended(self, running: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+        running.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("work of the %s failed; it will be due again", self.name, exc_info=task.exception())
+        self.nudge()
+
+    async def _nap(self, seconds: float) -> None:
+        if self._stopping or seconds <= 0:
+            return
+        nap = asyncio.ensure_future(self._clock.sleep(seconds))
+        nudged = asyncio.ensure_future(self._nudged.wait())
+        _, pending = await asyncio.wait({nap, nudged}, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in pending:
+            waiting.cancel()

@@ -1,0 +1,137 @@
+"""``beatrelay why TASK``: one causal timeline of everything that is known of a task."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from relay.journal import DeliveryRow, Journal, Operation, TaskRow
+
+from .view import client_task
+
+
+class Moment(Struct):
+    """One thing that happened, in words and as data."""
+
+    at: float
+    kind: str
+    text: str
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Story(Struct):
+    """A task's whole story, and what happens next."""
+
+    task: dict[str, Any]
+    provider_id: str | None
+    told_by: str | None
+    confirmed: bool
+    revision: int
+    polls: int
+    moments: list[Moment]
+    next: list[Moment]
+
+
+async def tell(journal: Journal, task_id: str) -> Story | None:
+    """Everything the journal holds of ``task_id`` (ours, or the provider's), in order. ``None``: unknown."""
+    task = await journal.tasks.get(task_id) or await journal.tasks.by_provider_id(task_id)
+    if task is None:
+        return None
+    moments = [
+        Moment(entry.at, entry.kind, _words(entry.kind, entry.data), entry.data)
+        for entry in await journal.tasks.history(task.id)
+    ]
+    if task.provider_id is not None:
+        for receipt in await journal.receipts.of_task(task.provider_id):
+            data = {
+                "receipt": receipt.id,
+                "verdict": receipt.verdict,
+                "event_id": receipt.event_id,
+                "event": receipt.event,
+                "status": receipt.status,
+                "seen": receipt.seen,
+            }
+            text = f"webhook {receipt.event} came: {receipt.verdict}, answered {receipt.status}"
+            if receipt.seen > 1:
+                text += f"; came {receipt.seen} times"
+            moments.append(Moment(receipt.received_at, "webhook.received", text, data))
+    deliveries = await journal.deliveries.of_task(task.id)
+    operations = await journal.tasks.operations(task.id)
+    return Story(
+        task=client_task(task),
+        provider_id=task.provider_id,
+        told_by=task.told_by,
+        confirmed=task.confirmed,
+        revision=task.revision,
+        polls=task.polls,
+        moments=sorted(moments, key=lambda moment: moment.at),
+        next=[*_next_operations(operations), *_next_poll(task), *_next_deliveries(deliveries)],
+    )
+
+
+def _words(kind: str, data: dict[str, Any]) -> str:
+    tell_it = _TELL.get(kind)
+    return tell_it(data) if tell_it else kind
+
+
+def _delivery(data: dict[str, Any]) -> str:
+    return f"{data['recipe']} / {data['step']} ({data['use']}), attempt {data['attempt']}"
+
+
+_TELL: dict[str, Callable[[dict[str, Any]], str]] = {
+    "task.accepted": lambda d: f"accepted: {d['workflow']}",
+    "task.observed": lambda d: f"{d['by']} told: {d['before']} → {d['status']}",
+    "task.confirmed": lambda d: f"{d['by']} confirmed what the webhook said: {d['status']}",
+    "task.contradicted": lambda d: f"{d['by']} contradicts the webhook: {d['before']} → {d['status']}",
+    "task.finished": lambda d: (
+        f"finish {d['revision']}: {d['event']}, learnt by {d['learnt_by']}, told by {d['told_by']};"
+        f" {len(d['deliveries'])} deliveries: {', '.join(d['deliveries']) or 'none'}"
+    ),
+    "poll.failed": lambda d: f"poll failed: {d['reason']}",
+    "operation.postponed": lambda d: f"not sent yet (attempt {d['attempt']}): {d['reason']}",
+    "operation.unconfirmed": lambda d: f"held as unconfirmed, will not be sent again by itself: {d['reason']}",
+    "delivery.done": lambda d: f"delivered {_delivery(d)}" + (f" → {d['url']}" if d.get("url") else ""),
+    "delivery.failed": lambda d: f"failed {_delivery(d)}: {d['error']}",
+    "delivery.dead": lambda d: f"dead letter {_delivery(d)}: {d['error']}",
+}
+
+
+def _next_operations(operations: list[Operation]) -> list[Moment]:
+    moments: list[Moment] = []
+    for operation in operations:
+        data = {"operation": operation.id, "state": operation.state, "attempts": operation.attempts}
+        if operation.state == "unconfirmed":
+            text = f"{operation.kind} is unconfirmed ({operation.error}): a person must settle it"
+            moments.append(Moment(operation.sent_at or operation.created_at, "operation.settle", text, data))
+        elif operation.due_at is not None:
+            text = f"{operation.kind} will be sent" + (f"; last time: {operation.error}" if operation.error else "")
+            moments.append(Moment(operation.due_at, "operation.send", text, data))
+    return moments
+
+
+def _next_poll(task: TaskRow) -> list[Moment]:
+    if task.next_poll_at is None:
+        return []
+    return [Moment(task.next_poll_at, "poll", f"poll ({task.polls} so far)", {"polls": task.polls})]
+
+
+def _next_deliveries(deliveries: list[DeliveryRow]) -> list[Moment]:
+    moments: list[Moment] = []
+    for row in deliveries:
+        data = {"delivery": row.id, "state": row.state, "attempts": row.attempts, "failures": row.failures}
+        name = f"{row.recipe} / {row.step}"
+        if row.state == "waiting":
+            moments.append(Moment(row.created_at, "delivery.waits", f"{name} waits for an earlier step", data))
+        elif row.due_at is not None:
+            text = f"{name} is under way" if row.state == "leased" else f"{name} will be tried"
+            moments.append(Moment(row.due_at, "delivery.try", text, data))
+    return moments
+
+
+def as_json(story: Story) -> bytes:
+    """The story for machines, with exact decimals."""
+    return msgspec.json.format(_encoder.encode(story), indent=2)
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number")

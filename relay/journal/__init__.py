@@ -1,0 +1,47 @@
+"""What the relay remembers. SQL stays in here."""
+
+from .base import (
+    Change,
+    Conflict,
+    Deliveries,
+    DeliveryRow,
+    Entry,
+    Finish,
+    Journal,
+    JournalError,
+    MediaRow,
+    Operation,
+    Pulse,
+    Receipt,
+    Receipts,
+    Received,
+    Settlement,
+    Source,
+    TaskRow,
+    Tasks,
+    Verdict,
+)
+from .sqlite import SqliteJournal
+
+__all__ = [
+    "Change",
+    "Conflict",
+    "Deliveries",
+    "DeliveryRow",
+    "Entry",
+    "Finish",
+    "Journal",
+    "JournalError",
+    "MediaRow",
+    "Operation",
+    "Pulse",
+    "Receipt",
+    "Receipts",
+    "Received",
+    "Settlement",
+    "Source",
+    "SqliteJournal",
+    "TaskRow",
+    "Tasks",
+    "Verdict",
+]

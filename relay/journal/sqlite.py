@@ -1,0 +1,184 @@
+"""The journal on SQLite: one file, one writer, many readers.
+
+SQLite 3.7.0 to 3.51.2 can corrupt a WAL when two connections write or checkpoint at once. So the one writer
+connection owns every write and every checkpoint, and a lock file keeps a second relay out of the same folder.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlite_utils import Database
+
+from .base import JournalError, Pulse
+from .migrations import migrations
+from .sqlite_deliveries import SqliteDeliveries
+from .sqlite_receipts import SqliteReceipts
+from .sqlite_tasks import SqliteTasks
+from .writer import Many, Writer
+
+T = TypeVar("T")
+Read = Callable[[sqlite3.Connection], T]
+
+
+class SqliteJournal:
+    """A journal in one SQLite file. Open it with :meth:`open` (a relay) or :meth:`inspect` (a reader)."""
+
+    def __init__(self, path: Path, writer: Writer | None, lock: int | None) -> None:
+        self._path = path
+        self._writer = writer
+        self._lock = lock
+        self._opened_at = time.time()
+        self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="journal-reader")
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self.receipts = SqliteReceipts(self)
+        self.tasks = SqliteTasks(self)
+        self.deliveries = SqliteDeliveries(self)
+
+    @classmethod
+    def open(cls, path: Path) -> "SqliteJournal":
+        """Open for a relay: make or migrate the file, take the lock, hand back what a dead relay held.
+
+        Raises :class:`JournalError` when another relay has it, or when the file is not one of ours.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _take_lock(path)
+        try:
+            connection = _connect_writer(path)
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(path, Writer(connection), lock)
+
+    @classmethod
+    def inspect(cls, path: Path) -> "SqliteJournal":
+        """Open for reading only, also while a relay is running."""
+        if not path.exists():
+            raise JournalError(f"there is no journal at {path}; start the relay once, or name its folder")
+        return cls(path, None, None)
+
+    async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``change`` in the next transaction; returns when it is durable."""
+        if self._writer is None:
+            raise JournalError("this journal was opened for reading only")
+        return await self._writer.submit(change)
+
+    async def write_to(self, many: Many, item: Any) -> Any:
+        """Hand ``item`` to ``many`` together with its neighbours in the next transaction."""
+        if self._writer is None:
+            raise JournalError("this journal was opened for reading only")
+        return await self._writer.submit_to(many, item)
+
+    async def read(self, query: Read[T]) -> T:
+        """Run ``query`` on a reader's own connection; sees everything committed before the call."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: query(self._reader()))
+
+    async def least(self, sql: str) -> float | None:
+        """The one number that ``sql`` finds, or ``None``."""
+        return await self.read(lambda connection: connection.execute(sql).fetchone()[0])
+
+    async def pulse(self) -> Pulse:
+        return await self.read(_pulse)
+
+    def last_commit_at(self) -> float:
+        return self._writer.last_commit_at if self._writer else self._opened_at
+
+    @property
+    def alive(self) -> bool:
+        """False once the writer's thread has ended: nothing would be written any more."""
+        return self._writer is None or self._writer.alive
+
+    async def close(self) -> None:
+        # Readers go first: the writer's connection must be the last one, for the last one checkpoints.
+        self._readers.shutdown(wait=True)
+        for connection in self._connections:
+            connection.close()
+        if self._writer is not None:
+            await self._writer.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                f"{self._path.resolve().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA busy_timeout = 5000")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            self._local.connection = connection
+            self._connections.append(connection)
+        return connection
+
+
+def _take_lock(path: Path) -> int:
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise JournalError(
+            f"another relay is using {path}; stop it first, or give this one its own folder with BEATRELAY_DATA"
+        ) from None
+    return lock
+
+
+def _connect_writer(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA busy_timeout = 5000")
+        migrations.apply(Database(connection))
+        _hand_back(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise JournalError(
+            f"{path} cannot be used as a journal ({error}); move it away or restore it from a backup"
+        ) from error
+    path.chmod(0o600)
+    return connection
+
+
+def _hand_back(connection: sqlite3.Connection) -> None:
+    """We hold the lock, so whoever held a lease is gone: its work is due now, not when the lease runs out."""
+    now = time.time()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(
+        "UPDATE deliveries SET state = 'due', due_at = ? WHERE due_at IS NOT NULL AND state = 'leased'",
+        (now,),
+    )
+    connection.execute("UPDATE operations SET due_at = ? WHERE due_at IS NOT NULL AND state = 'sending'", (now,))
+    connection.execute("UPDATE tasks SET next_poll_at = ? WHERE next_poll_at > ?", (now, now))
+    connection.execute("COMMIT")
+
+
+def _pulse(connection: sqlite3.Connection) -> Pulse:
+    one = connection.execute(
+        """
+        SELECT (SELECT min(next_poll_at) FROM tasks WHERE next_poll_at IS NOT NULL) AS oldest_due_poll,
+               (SELECT min(due_at) FROM deliveries WHERE due_at IS NOT NULL) AS oldest_due_delivery,
+               (SELECT min(due_at) FROM operations WHERE due_at IS NOT NULL) AS oldest_due_operation,
+               (SELECT count(*) FROM tasks WHERE next_poll_at IS NOT NULL) AS open_tasks,
+               (SELECT count(*) FROM operations WHERE state = 'unconfirmed') AS unconfirmed,
+               (SELECT count(*) FROM deliveries WHERE due_at IS NOT NULL)
+                 + (SELECT count(*) FROM deliveries WHERE state = 'waiting') AS pending_deliveries,
+               (SELECT count(*) FROM deliveries WHERE state = 'dead') AS dead_deliveries
+        """
+    ).fetchone()
+    return Pulse(**dict(one))

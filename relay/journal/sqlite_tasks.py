@@ -1,0 +1,184 @@
+"""Tasks, their operations and their history, on SQLite."""
+
+import sqlite3
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from .base import Change, Conflict, Entry, Finish, Operation, TaskRow
+from .rows import insert, read, update, values
+from .sqlite_deliveries import append, insert_deliveries
+
+if TYPE_CHECKING:
+    from .sqlite import SqliteJournal
+
+_TASK_FIXED = frozenset({"id", "version", "polls", "woken_at", "hint_receipt", "next_poll_at"})
+_INSERT_TASK = insert("tasks", TaskRow)
+# A webhook that came in since the task was read keeps its hint and its poll: this change cannot know of it.
+_UNLESS_WOKEN = "CASE WHEN woken_at IS ? THEN ? ELSE {0} END"
+_UPDATE_TASK = (
+    update("tasks", TaskRow, skip=_TASK_FIXED)
+    + ", version = version + 1"
+    + ", next_poll_at = "
+    + _UNLESS_WOKEN.format("next_poll_at")
+    + ", hint_receipt = "
+    + _UNLESS_WOKEN.format("hint_receipt")
+    + " WHERE id = ? AND version = ?"
+)
+_POLLED = (
+    "UPDATE tasks SET poll_failures = CASE WHEN ? THEN poll_failures + 1 ELSE 0 END, next_poll_at = "  # noqa: S608 (ours)
+    + _UNLESS_WOKEN.format("next_poll_at")
+    + " WHERE id = ?"
+)
+_INSERT_OPERATION = insert("operations", Operation)
+_OPERATION_FIXED = frozenset({"id", "task_id", "kind", "body", "created_at", "fence"})
+_UPDATE_OPERATION = update("operations", Operation, skip=_OPERATION_FIXED) + " WHERE id = ? AND fence = ?"
+_INSERT_FINISH = insert("finishes", Finish)
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class SqliteTasks:
+    """See :class:`relay.journal.base.Tasks`."""
+
+    def __init__(self, journal: "SqliteJournal") -> None:
+        self._journal = journal
+
+    async def create(self, task: TaskRow, operation: Operation, entry: Entry) -> TaskRow:
+        return await self._journal.write(lambda connection: _create(connection, task, operation, entry))
+
+    async def apply(self, change: Change) -> None:
+        await self._journal.write(lambda connection: _apply(connection, change))
+
+    async def note(self, entry: Entry) -> None:
+        await self._journal.write(lambda connection: append(connection, [entry]))
+
+    async def get(self, task_id: str) -> TaskRow | None:
+        rows = await self._rows(TaskRow, "SELECT * FROM tasks WHERE id = ?", task_id)
+        return rows[0] if rows else None
+
+    async def by_provider_id(self, provider_id: str) -> TaskRow | None:
+        rows = await self._rows(TaskRow, "SELECT * FROM tasks WHERE provider_id = ?", provider_id)
+        return rows[0] if rows else None
+
+    async def recent(self, limit: int, before: str | None = None) -> list[TaskRow]:
+        if before is None:
+            return await self._rows(TaskRow, "SELECT * FROM tasks ORDER BY id DESC LIMIT ?", limit)
+        return await self._rows(TaskRow, "SELECT * FROM tasks WHERE id < ? ORDER BY id DESC LIMIT ?", before, limit)
+
+    async def history(self, task_id: str) -> list[Entry]:
+        def query(connection: sqlite3.Connection) -> list[Entry]:
+            rows = connection.execute("SELECT * FROM history WHERE task_id = ? ORDER BY seq", (task_id,))
+            return [_entry(row) for row in rows]
+
+        return await self._journal.read(query)
+
+    async def finishes(self, task_id: str) -> list[Finish]:
+        return await self._rows(Finish, "SELECT * FROM finishes WHERE task_id = ? ORDER BY revision", task_id)
+
+    async def operations(self, task_id: str) -> list[Operation]:
+        return await self._rows(Operation, "SELECT * FROM operations WHERE task_id = ? ORDER BY id", task_id)
+
+    async def claim_polls(self, now: float, limit: int, lease: float) -> list[TaskRow]:
+        def claim(connection: sqlite3.Connection) -> list[TaskRow]:
+            rows = connection.execute(
+                "UPDATE tasks SET next_poll_at = ?, polls = polls + 1 WHERE id IN"
+                " (SELECT id FROM tasks WHERE next_poll_at <= ? ORDER BY next_poll_at LIMIT ?) RETURNING *",
+                (now + lease, now, limit),
+            ).fetchall()
+            return [read(TaskRow, row) for row in rows]
+
+        return await self._journal.write(claim)
+
+    async def polled(self, task: TaskRow, next_poll_at: float | None, *, failed: bool) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(_POLLED, (failed, task.woken_at, next_poll_at, task.id))
+
+        await self._journal.write(write)
+
+    async def claim_operations(self, now: float, limit: int, lease: float) -> list[Operation]:
+        def claim(connection: sqlite3.Connection) -> list[Operation]:
+            rows = connection.execute(
+                "SELECT * FROM operations WHERE due_at <= ? ORDER BY due_at LIMIT ?", (now, limit)
+            ).fetchall()
+            operations = [read(Operation, row) for row in rows]
+            for operation in operations:
+                operation.fence += 1
+                operation.attempts += 1
+                connection.execute(
+                    "UPDATE operations SET state = 'sending', due_at = ?, sent_at = ?, fence = ?, attempts = ?"
+                    " WHERE id = ?",
+                    (now + lease, now, operation.fence, operation.attempts, operation.id),
+                )
+            return operations
+
+        return await self._journal.write(claim)
+
+    async def next_poll(self) -> float | None:
+        return await self._journal.least("SELECT min(next_poll_at) FROM tasks WHERE next_poll_at IS NOT NULL")
+
+    async def next_operation(self) -> float | None:
+        return await self._journal.least("SELECT min(due_at) FROM operations WHERE due_at IS NOT NULL")
+
+    async def _rows(self, struct: type[S], sql: str, *arguments: object) -> list[S]:
+        return await self._journal.read(
+            lambda connection: [read(struct, row) for row in connection.execute(sql, arguments)]
+        )
+
+
+def _create(connection: sqlite3.Connection, task: TaskRow, operation: Operation, entry: Entry) -> TaskRow:
+    if task.client_key is not None:
+        row = connection.execute("SELECT * FROM tasks WHERE client_key = ?", (task.client_key,)).fetchone()
+        if row is not None:
+            return read(TaskRow, row)
+    connection.execute(_INSERT_TASK, values(task))
+    connection.execute(_INSERT_OPERATION, values(operation))
+    append(connection, [entry])
+    return task
+
+
+def _apply(connection: sqlite3.Connection, change: Change) -> None:
+    task, operation = change.task, change.operation
+    if operation is not None:
+        fence = connection.execute("SELECT fence FROM operations WHERE id = ?", (operation.id,)).fetchone()
+        if fence is None or fence[0] != operation.fence:
+            raise Conflict(f"operation {operation.id} was taken over by another worker")
+    guarded = [task.woken_at, task.next_poll_at, task.woken_at, task.hint_receipt, task.id, task.version]
+    done = connection.execute(_UPDATE_TASK, [*values(task, skip=_TASK_FIXED), *guarded])
+    if done.rowcount == 0:
+        raise Conflict(f"task {task.id} changed meanwhile")
+    if operation is not None:
+        connection.execute(
+            _UPDATE_OPERATION,
+            [*values(operation, skip=_OPERATION_FIXED), operation.id, operation.fence],
+        )
+        _pick_up_early_receipts(connection, task)
+    append(connection, change.history)
+    if change.finish is not None:
+        connection.execute(_INSERT_FINISH, values(change.finish))
+    insert_deliveries(connection, change.deliveries)
+
+
+def _pick_up_early_receipts(connection: sqlite3.Connection, task: TaskRow) -> None:
+    """A webhook can be faster than the answer to the create; until now nobody knew whose it was."""
+    row = connection.execute(
+        "SELECT id, received_at FROM receipts WHERE provider_task_id = ? AND verdict = 'accepted'"
+        " ORDER BY received_at DESC LIMIT 1",
+        (task.provider_id,),
+    ).fetchone()
+    if row is not None:
+        connection.execute(
+            "UPDATE tasks SET hint_receipt = ?, woken_at = ?, next_poll_at = ? WHERE id = ?",
+            (row["id"], row["received_at"], row["received_at"], task.id),
+        )
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(
+        task_id=row["task_id"],
+        at=row["at"],
+        kind=row["kind"],
+        data=msgspec.json.decode(row["data"]),
+        seq=row["seq"],
+    )

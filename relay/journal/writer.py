@@ -1,0 +1,170 @@
+"""The one writer of a SQLite journal: a thread that turns many small writes into few durable commits.
+
+Group commit: while one commit waits for the disk, the next writes queue up, and all of them share the commit
+that follows. A caller's future resolves only after that commit, so an answered write is on disk.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
+
+from .base import JournalError
+
+T = TypeVar("T")
+Write = Callable[[sqlite3.Connection], Any]
+Many = Callable[[sqlite3.Connection, list[Any]], list[Any]]
+
+
+class _Job(NamedTuple):
+    many: Many
+    item: Any
+    future: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+
+
+class _Failed(NamedTuple):
+    """A write's own error, on its way back to the caller."""
+
+    error: BaseException
+
+
+MOST_PER_COMMIT = 512
+"""Writes that may share one commit: bounds how long the first of them waits for the last."""
+
+
+class Writer:
+    """Owns the journal's only writing connection, and so every checkpoint too."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
+        self.last_commit_at = time.time()
+        self.commits = 0
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, write: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+        """Queue ``write``; the future has its result once it is durable, or the exception it raised.
+
+        ``write`` runs inside a transaction that others share: it must check before it changes anything, so
+        that raising leaves nothing half done.
+        """
+        return self.submit_to(_each, write)
+
+    def submit_to(self, many: Many, item: Any) -> "asyncio.Future[Any]":
+        """Queue ``item`` for ``many``, which gets all neighbouring items at once and returns a result for each:
+        what comes in hundreds costs one statement, not hundreds."""
+        if self._closed:
+            raise JournalError("the journal is closed; nothing more can be written")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._jobs.put(_Job(many, item, future, loop))
+        return future
+
+    async def close(self) -> None:
+        """Finish what is queued, then close the connection."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            first = self._jobs.get()
+            if first is None:
+                break
+            batch, last = self._drain(first)
+            self._commit(batch)
+            if last:
+                break
+        self._connection.close()
+
+    def _drain(self, first: _Job) -> tuple[list[_Job], bool]:
+        batch = [first]
+        while len(batch) < MOST_PER_COMMIT:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return batch, False
+            if job is None:
+                return batch, True
+            batch.append(job)
+        return batch, False
+
+    def _commit(self, batch: list[_Job]) -> None:
+        try:
+            results = self._transaction(batch)
+        except sqlite3.Error as error:
+            # One write must not take its neighbours down: alone, each meets its own fate.
+            results = [self._alone(job) for job in batch] if len(batch) > 1 else [_Failed(_readable(error))]
+        _resolve(batch, results)
+
+    def _transaction(self, batch: list[_Job]) -> list[Any]:
+        results: list[Any] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for many, jobs in groupby(batch, key=attrgetter("many")):
+                results += many(self._connection, [job.item for job in jobs])
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        self.last_commit_at = time.time()
+        self.commits += 1
+        return results
+
+    def _alone(self, job: _Job) -> Any:
+        try:
+            return self._transaction([job])[0]
+        except sqlite3.Error as error:
+            return _Failed(_readable(error))
+
+
+def _each(connection: sqlite3.Connection, writes: list[Write]) -> list[Any]:
+    """Ordinary writes, one after the other."""
+    results: list[Any] = []
+    for write in writes:
+        try:
+            results.append(write(connection))
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # the caller's own error (a Conflict, say) travels back to the caller
+            results.append(_Failed(error))
+    return results
+
+
+def _resolve(batch: list[_Job], results: list[Any]) -> None:
+    for loop in {job.loop for job in batch}:
+        mine = [(job.future, result) for job, result in zip(batch, results, strict=True) if job.loop is loop]
+        try:
+            loop.call_soon_threadsafe(_settle, mine)
+        except RuntimeError:  # the loop has ended: its callers are gone, their writes are on disk
+            continue
+
+
+def _settle(settled: list[tuple["asyncio.Future[Any]", Any]]) -> None:
+    for future, result in settled:
+        if future.done():  # the caller was cancelled; the write stands
+            continue
+        if isinstance(result, _Failed):
+            future.set_exception(result.error)
+        else:
+            future.set_result(result)
+
+
+def _readable(error: sqlite3.Error) -> JournalError:
+    wrapped = JournalError(f"the journal could not write ({error}); check the disk's space and health")
+    wrapped.__cause__ = error
+    return wrapped

@@ -1,0 +1,117 @@
+"""What a provider is: the contract turned into one vendor's calls and back.
+
+Vendors differ in few points, and each is named here: whether a create may be repeated under the same key,
+whether a webhook is news or only a hint, how often one may poll. No vendor's name appears outside its module.
+"""
+
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from relay.contract import ErrorBody, Task
+
+
+class Told(Struct):
+    """The provider answered with a task: what it says, and its very bytes."""
+
+    task: Task
+    raw: str
+    """The task as the provider wrote it (JSON), unknown fields and all."""
+
+
+class Refused(Struct):
+    """The provider said no, for good: the same request would be refused again."""
+
+    error: ErrorBody
+    status: int
+
+
+class Busy(Struct):
+    """Surely not accepted, but may be later: no slot, no balance, no connection, or our key is not valid."""
+
+    reason: str
+    code: str
+    after: float | None = None
+    """Seconds the provider asks us to wait."""
+
+
+class Unclear(Struct):
+    """Nobody knows whether it was accepted: the answer was lost or made no sense."""
+
+    reason: str
+    after: float | None = None
+
+
+class Missing(Struct):
+    """The provider does not know the task (or not for this key). Never taken for an end."""
+
+    reason: str
+
+
+CreateAnswer = Told | Refused | Busy | Unclear
+FetchAnswer = Told | Busy | Unclear | Missing
+
+
+class Genuine(Struct):
+    """A webhook that the provider signed. ``age`` is how many seconds old its timestamp is."""
+
+    age: float
+
+
+class Forged(Struct):
+    """A webhook that we cannot take for the provider's; ``reason`` says why, without any secret."""
+
+    reason: str
+
+
+class Hint(Struct):
+    """What a genuine webhook says: which event, of which task."""
+
+    event_id: str
+    event: str
+    provider_id: str
+
+
+class MalformedWebhook(Exception):
+    """A genuine webhook whose body is not an event; the message says where."""
+
+
+class Provider(Protocol):
+    """One vendor of videos."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def webhooks(self) -> Literal["news", "hint", "none"]:
+        """What a webhook is worth: the truth, a reason to poll, or nothing."""
+        ...
+
+    @property
+    def polls_per_minute(self) -> int:
+        """The budget that all polls with our key share."""
+        ...
+
+    async def idempotent_create(self) -> bool:
+        """Whether a create may be sent again with the same key without being charged twice."""
+        ...
+
+    async def create(self, workflow: str, body: str, key: str) -> CreateAnswer:
+        """Ask for a video. ``body`` is sent as it is, ``key`` as the idempotency key."""
+        ...
+
+    async def fetch(self, provider_id: str) -> FetchAnswer:
+        """Ask how a task stands: the truth."""
+        ...
+
+    def verify(self, headers: dict[str, str], body: bytes, now: float) -> Genuine | Forged:
+        """Is this webhook theirs? Looks at raw bytes only. ``headers`` have lowercase names."""
+        ...
+
+    def read_webhook(self, body: bytes) -> Hint:
+        """Whose task it speaks of, once verified. Raises :class:`MalformedWebhook`."""
+        ...
+
+    def told_by_webhook(self, body: bytes) -> Told:
+        """All that it says of the task. Raises :class:`MalformedWebhook`."""
+        ...

@@ -1,0 +1,201 @@
+"""Beat API: the contract itself, so almost nothing is translated."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from relay.contract import Data, ErrorBody, ErrorEnvelope, Task, decode
+
+from .base import (
+    Busy,
+    CreateAnswer,
+    FetchAnswer,
+    Forged,
+    Genuine,
+    Hint,
+    MalformedWebhook,
+    Missing,
+    Refused,
+    Told,
+    Unclear,
+)
+
+T = TypeVar("T")
+Contract = Literal["auto", "launch", "current"]
+# Waiting mends these without anybody changing the request: no slot, no money, or a key that is being renewed.
+_HOLD = {401, 402, 403, 429}
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class _RawTask(msgspec.Struct):
+    data: msgspec.Raw
+
+
+class _TaskHead(msgspec.Struct):
+    id: str
+    status: str
+
+
+class _EventHead(msgspec.Struct):
+    """As much of an event as is needed to answer it: the busiest door decodes no more than it must."""
+
+    id: str
+    event: str
+    data: _TaskHead
+
+
+_decode_head = msgspec.json.Decoder(_EventHead).decode
+
+
+class BeatApi:
+    """A Beat API account. ``secrets`` are its webhook secrets: several during a rotation, any may match."""
+
+    name = "beatapi"
+    webhooks: Literal["news", "hint", "none"] = "hint"
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        base_url: str,
+        api_key: str,
+        secrets: Sequence[str],
+        *,
+        contract: Contract = "auto",
+        polls_per_minute: int = 120,
+    ) -> None:
+        self._client = client
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"authorization": f"Bearer {api_key}", "accept": "application/json"}
+        self._secrets = [secret.encode() for secret in secrets]
+        self._contract: Contract = contract
+        self.polls_per_minute = polls_per_minute
+
+    async def idempotent_create(self) -> bool:
+        """The current contract honours keys, launch ignores them. ``period`` in the usage tells them apart;
+        while that cannot be asked, the careful answer is no, and it is asked again next time."""
+        if self._contract == "auto":
+            try:
+                response = await self._send("GET", "/v1/usage")
+                usage = decode(response.content, Data[dict[str, Any]]).data
+            except (httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError):
+                return False
+            if response.status_code != HTTPStatus.OK:
+                return False
+            self._contract = "current" if "period" in usage else "launch"
+        return self._contract == "current"
+
+    async def create(self, workflow: str, body: str, key: str) -> CreateAnswer:
+        path = f"/v1/{quote(workflow, safe='')}/tasks"
+        headers = {"content-type": "application/json", "idempotency-key": key}
+        try:
+            response = await self._send("POST", path, content=body.encode(), headers=headers)
+        except _NEVER_SENT as error:
+            return Busy(f"Beat API could not be reached: {_plain(error)}", "unreachable")
+        except httpx.HTTPError as error:
+            return Unclear(f"the answer to the create was lost: {_plain(error)}")
+        return _answer_to_create(response)
+
+    async def fetch(self, provider_id: str) -> FetchAnswer:
+        try:
+            response = await self._send("GET", f"/v1/tasks/{quote(provider_id, safe='')}")
+        except httpx.HTTPError as error:
+            return Unclear(f"Beat API could not be reached: {_plain(error)}")
+        if response.is_success:
+            return _told(response)
+        error = _error(response)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return Missing(error.message or "Beat API does not know this task for our key")
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            return Busy(_words(response, error), error.code, _after(response, error))
+        return Unclear(_words(response, error), _after(response, error))
+
+    def verify(self, headers: dict[str, str], body: bytes, now: float) -> Genuine | Forged:
+        signature, timestamp = headers.get("x-beatapi-signature"), headers.get("x-beatapi-timestamp")
+        if not self._secrets:
+            return Forged("no webhook secret is configured; set BEATAPI_WEBHOOK_SECRET")
+        if not signature or not timestamp:
+            return Forged("x-beatapi-signature or x-beatapi-timestamp is missing")
+        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
+            return Forged("x-beatapi-timestamp is not a number of Unix seconds")
+        message = timestamp.encode() + b"." + body
+        given = signature.encode("utf-8", "replace")
+        matches = [  # all are compared, so that time tells nothing about which one matched
+            hmac.compare_digest(hmac.digest(secret, message, hashlib.sha256).hex().encode(), given)
+            for secret in self._secrets
+        ]
+        return Genuine(now - int(timestamp)) if any(matches) else Forged("the signature does not match")
+
+    def read_webhook(self, body: bytes) -> Hint:
+        try:
+            event = _decode_head(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise MalformedWebhook(f"the body is not a Beat API event: {error}") from error
+        return Hint(event.id, event.event, event.data.id)
+
+    def told_by_webhook(self, body: bytes) -> Told:
+        try:
+            task = decode(body, Data[Task]).data
+            raw = bytes(decode(body, _RawTask).data).decode()
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise MalformedWebhook(f"the body is not a Beat API event: {error}") from error
+        return Told(task, raw)
+
+    async def _send(
+        self, method: str, path: str, *, content: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        return await self._client.request(
+            method, self._base_url + path, content=content, headers={**self._headers, **(headers or {})}
+        )
+
+
+def _answer_to_create(response: httpx.Response) -> CreateAnswer:
+    if response.is_success:
+        return _told(response)
+    error = _error(response)
+    words, after = _words(response, error), _after(response, error)
+    if response.status_code in _HOLD:
+        return Busy(words, error.code, after)
+    if response.status_code == HTTPStatus.CONFLICT:
+        # Our keys are never used twice, so the body is the same: the first send is still being worked on.
+        return Busy(words, error.code, after or 5.0)
+    if response.is_client_error and response.status_code != HTTPStatus.REQUEST_TIMEOUT:
+        return Refused(error, response.status_code)
+    return Unclear(words, after)
+
+
+def _told(response: httpx.Response) -> Told | Unclear:
+    try:
+        task = decode(response.content, Data[Task]).data
+        raw = bytes(decode(response.content, _RawTask).data).decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Unclear(f"Beat API answered {response.status_code} with something that is not a task: {error}")
+    return Told(task, raw)
+
+
+def _error(response: httpx.Response) -> ErrorBody:
+    """The error of the envelope; an edge page that is not JSON becomes one with a code of our own."""
+    try:
+        return decode(response.content, ErrorEnvelope).error
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ErrorBody(code=f"http_{response.status_code}", message=response.text[:200])
+
+
+def _after(response: httpx.Response, error: ErrorBody) -> float | None:
+    header = response.headers.get("retry-after", "")
+    if header.isascii() and header.isdigit():
+        return float(header)
+    return float(error.retry_after_seconds) if isinstance(error.retry_after_seconds, int | float) else None
+
+
+def _words(response: httpx.Response, error: ErrorBody) -> str:
+    return f"Beat API answered {response.status_code} {error.code}: {error.message}".rstrip(": ")
+
+
+def _plain(error: httpx.HTTPError) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,152 @@
+"""Finds, before a recipe runs, what would make it fail: names out of reach, wrong connectors, missing settings."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, cast
+
+import msgspec
+from jinja2 import nodes
+
+from .document import Document, Path, read
+from .environment import TemplateEnvironment
+from .errors import Problem, suggestion
+from .model import Recipe, Step
+from .reach import EVERYWHERE, FIELDS, IN_FAILURE, IN_STEPS, STEP
+
+_environment = TemplateEnvironment()
+
+
+def check(
+    recipe: Recipe, connectors: Mapping[str, type[msgspec.Struct]], connections: Collection[str] | None = None
+) -> list[Problem]:
+    """Everything that is wrong with a recipe that could be read. ``connectors`` maps names to their ``Config``;
+    ``connections`` are the configured ones (``None``: not checked)."""
+    document = read(recipe.source, recipe.file)
+    problems: list[Problem] = []
+    for path in (("when",), ("vars",)):
+        problems += _names(document, path, EVERYWHERE - {"vars"} if path == ("vars",) else EVERYWHERE, {}, recipe)
+    for name, step in recipe.steps.items():
+        path: Path = ("steps", name)
+        problems += _step(document, path, step, connectors, connections)
+        problems += _names(document, (*path, "with"), IN_STEPS, before(recipe, name), recipe)
+    for index, step in enumerate(recipe.on_failure):
+        path = ("on_failure", index)
+        problems += _step(document, path, step, connectors, connections)
+        problems += _names(document, (*path, "with"), IN_FAILURE, recipe.steps, recipe)
+    return sorted(problems)
+
+
+def before(recipe: Recipe, step: str) -> set[str]:
+    """The steps that are surely done when ``step`` runs."""
+    found: set[str] = set()
+    waiting = list(recipe.steps[step].after)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += recipe.steps[name].after
+    return found
+
+
+def _step(
+    document: Document,
+    path: Path,
+    step: Step,
+    connectors: Mapping[str, type[msgspec.Struct]],
+    connections: Collection[str] | None,
+) -> list[Problem]:
+    config = connectors.get(step.use)
+    if config is None:
+        hint = suggestion(step.use, connectors)
+        return [document.problem((*path, "use"), f"there is no connector {step.use!r}", hint)]
+    fields = msgspec.structs.fields(config)
+    known = {field.encode_name for field in fields}
+    problems = [
+        document.problem((*path, "with", key), f"{step.use} has no setting {key!r}", suggestion(key, known))
+        for key in step.with_
+        if key not in known
+    ]
+    problems += [
+        document.problem(path, f"{step.use} needs `{field.encode_name}:` in `with:`")
+        for field in fields
+        if field.required and field.encode_name not in step.with_
+    ]
+    if connections is not None and step.connection is not None and step.connection not in connections:
+        hint = suggestion(step.connection, connections) or f"add [connections.{step.connection}] to beatrelay.toml"
+        problems.append(document.problem((*path, "connection"), f"there is no connection {step.connection!r}", hint))
+    return problems
+
+
+def _names(
+    document: Document, path: Path, reach: frozenset[str], steps: Collection[str], recipe: Recipe
+) -> list[Problem]:
+    problems: list[Problem] = []
+    for where, template in _templates(_at(document.data, path), path):
+        tree = _environment.parse(template)
+        local = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"} | {"loop", "range"}
+        for name in tree.find_all(nodes.Name):
+            if name.ctx == "load" and name.name not in reach | local:
+                message = f"{name.name!r} is not in reach here; in reach: {', '.join(sorted(reach))}"
+                problems.append(document.problem(where, message, _meant(name.name, reach), line=name.lineno))
+        for thing, attribute, line in _attributes(tree):
+            known = _known(thing, steps, recipe)
+            if thing in local or known is None or attribute in known:
+                continue
+            message = f"`{thing}.{attribute}` is not there"
+            if thing == "steps" and attribute in recipe.steps:
+                message = f"`steps.{attribute}` is not done yet when this step runs; add `after: {attribute}`"
+            problems.append(document.problem(where, message, suggestion(attribute, known), line=line))
+    return problems
+
+
+def _meant(name: str, reach: frozenset[str]) -> str:
+    hint = suggestion(name, reach)
+    return hint if hint.startswith("did") else ""
+
+
+def _known(thing: str, steps: Collection[str], recipe: Recipe) -> Collection[str] | None:
+    if thing == "steps":
+        return steps
+    if thing.startswith("steps."):
+        return STEP
+    return recipe.vars if thing == "vars" else FIELDS.get(thing)
+
+
+def _attributes(tree: nodes.Template) -> Iterator[tuple[str, str, int]]:
+    """``(thing, attribute, line)`` of each ``thing.attribute`` or ``thing['attribute']``, and ``steps.x.attribute``."""
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        attribute = _attribute(node)
+        inner = node.node
+        if attribute is None:
+            continue
+        if isinstance(inner, nodes.Name):
+            yield inner.name, attribute, node.lineno
+        elif isinstance(inner, nodes.Getattr | nodes.Getitem) and isinstance(inner.node, nodes.Name):
+            step = _attribute(inner)
+            if inner.node.name == "steps" and step is not None:
+                yield f"steps.{step}", attribute, node.lineno
+
+
+def _attribute(node: nodes.Getattr | nodes.Getitem) -> str | None:
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    return node.arg.value if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str) else None
+
+
+def _at(data: Any, path: Path) -> Any:
+    for part in path:
+        if isinstance(data, dict):
+            data = cast("dict[Any, Any]", data).get(part)
+        elif isinstance(data, list) and isinstance(part, int):
+            data = cast("list[Any]", data)[part]
+    return cast("Any", data)
+
+
+def _templates(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, child in cast("dict[str, Any]", value).items():
+            yield from _templates(child, (*path, key))
+    elif isinstance(value, list):
+        for index, child in enumerate(cast("list[Any]", value)):
+            yield from _templates(child, (*path, index))

@@ -1,0 +1,171 @@
+"""From a file to a :class:`Recipe`, or to everything that is wrong with it."""
+
+import hashlib
+import re
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from .document import Document, read
+from .errors import Problem, RecipeErrors, suggestion
+from .model import EVENTS, Recipe, RecipeSet, Step
+from .render import syntax_error
+
+RESERVED = "archive"
+"""The built-in recipe that stores the files; a recipe of one's own must be called something else."""
+
+_STEP_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_PROVENANCE = {"file", "source", "hash"}
+_FIELDS = {name for name in Recipe.__struct_encode_fields__ if name not in _PROVENANCE}
+_STEP_FIELDS = set(Step.__struct_encode_fields__)
+_AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_PART = re.compile(r"\.([A-Za-z_][\w]*)|\[(\d+|\.\.\.)\]")
+
+
+def parse(source: str, file: str) -> Recipe:
+    """Read one recipe. Raises :class:`RecipeErrors` with everything that is wrong, by line."""
+    document = read(source, file)
+    problems = _shape(document)
+    if problems:
+        raise RecipeErrors(problems)
+    data = cast("dict[str, Any]", document.data)
+    try:
+        recipe = msgspec.convert(_listed(data), Recipe)
+    except msgspec.ValidationError as error:
+        raise RecipeErrors([_misfit(document, str(error))]) from error
+    recipe.file, recipe.source = file, source
+    recipe.hash = hashlib.sha256(source.encode()).hexdigest()
+    problems = [*_meaning(document, recipe), *_templates(document)]
+    if problems:
+        raise RecipeErrors(problems)
+    return recipe
+
+
+def load_folder(folder: Path) -> RecipeSet:
+    """All ``*.yaml`` of a folder; none if it is not there. Raises :class:`RecipeErrors` for all files together."""
+    problems: list[Problem] = []
+    recipes: dict[str, Recipe] = {}
+    files = [*folder.glob("*.yaml"), *folder.glob("*.yml")]
+    for file in sorted(files):
+        try:
+            recipe = parse(file.read_text(encoding="utf-8"), str(file))
+        except UnicodeDecodeError as error:
+            problems.append(Problem(str(file), 1, 1, f"the file is not UTF-8 text: {error.reason}"))
+        except RecipeErrors as errors:
+            problems += errors.problems
+        else:
+            if recipe.name in recipes:
+                other = recipes[recipe.name].file
+                problems.append(Problem(str(file), 1, 1, f"{other} has the same name: {recipe.name!r}"))
+            recipes[recipe.name] = recipe
+    if problems:
+        raise RecipeErrors(problems)
+    return RecipeSet(list(recipes.values()))
+
+
+def _shape(document: Document) -> list[Problem]:
+    """Unknown and missing keys, found before anything else because they are what people mistype."""
+    if not isinstance(document.data, dict):  # the shape of everything else follows from this
+        return [document.problem((), "a recipe is a mapping with `name:`, `on:` and `steps:`")]
+    data: dict[str, Any] = cast("Any", document).data
+    problems = _unknown(document, (), data, _FIELDS)
+    problems += [
+        document.problem((), f"`{name}:` is missing")
+        for name in ("name", "on", "steps")
+        if data.get(name) in (None, {})
+    ]
+    steps: Any = data.get("steps")
+    for path, step in _step_paths(steps, data.get("on_failure")):
+        problems += _unknown(document, path, step, _STEP_FIELDS)
+        if "use" not in step:
+            problems.append(document.problem(path, "the step says no `use:`: which connector it calls"))
+    return problems
+
+
+def _step_paths(steps: Any, on_failure: Any) -> list[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    found: list[tuple[tuple[str | int, ...], dict[str, Any]]] = []
+    if isinstance(steps, dict):
+        named = cast("dict[str, Any]", steps)
+        found += [(("steps", name), step) for name, step in named.items() if isinstance(step, dict)]
+    if isinstance(on_failure, list):
+        listed = cast("list[Any]", on_failure)
+        found += [(("on_failure", index), step) for index, step in enumerate(listed) if isinstance(step, dict)]
+    return found
+
+
+def _unknown(document: Document, path: tuple[str | int, ...], data: dict[str, Any], known: set[str]) -> list[Problem]:
+    return [
+        document.problem((*path, key), f"`{key}:` is not known here", suggestion(key, known))
+        for key in data
+        if key not in known
+    ]
+
+
+def _listed(data: dict[str, Any]) -> dict[str, Any]:
+    """One name may stand for a list of one: in ``on`` and in ``after``."""
+    listed = {**data, "on": [data["on"]] if isinstance(data["on"], str) else data["on"]}
+    for _, step in _step_paths(data.get("steps"), data.get("on_failure")):
+        if isinstance(step.get("after"), str):
+            step["after"] = [step["after"]]
+    return listed
+
+
+def _misfit(document: Document, error: str) -> Problem:
+    match = _AT.fullmatch(error)
+    what, where = (match["what"], match["path"] or "") if match else (error, "")
+    path: tuple[str | int, ...] = tuple(
+        int(index) if index.isdigit() else name for name, index in _PART.findall(where) if name or index.isdigit()
+    )
+    return document.problem(path, f"{'.'.join(map(str, path)) or 'the recipe'}: {what}")
+
+
+def _meaning(document: Document, recipe: Recipe) -> list[Problem]:
+    problems = [
+        document.problem(("on",), f"{event!r} is not an event", suggestion(event, EVENTS))
+        for event in recipe.on
+        if event not in EVENTS
+    ]
+    if recipe.name == RESERVED:
+        problems.append(document.problem(("name",), f"{RESERVED!r} is the built-in recipe; choose another name"))
+    for name, step in recipe.steps.items():
+        if not _STEP_NAME.fullmatch(name):
+            rule = "a step's name has small letters, digits and _, and starts with a letter"
+            problems.append(document.problem(("steps", name), f"{name!r} cannot name a step: {rule}"))
+        problems += [
+            document.problem(("steps", name, "after"), f"there is no step {other!r}", suggestion(other, recipe.steps))
+            for other in step.after
+            if other not in recipe.steps
+        ]
+        if step.retry.attempts is not None and step.retry.attempts < 1:
+            problems.append(document.problem(("steps", name, "retry"), "`attempts` must be 1 or more"))
+    try:
+        TopologicalSorter({name: step.after for name, step in recipe.steps.items()}).prepare()
+    except CycleError as error:
+        circle = " → ".join(cast("list[str]", error.args[1]))
+        problems.append(document.problem(("steps",), f"the steps wait for each other: {circle}"))
+    problems += [
+        document.problem(("on_failure", index), "a step of `on_failure:` has no `after:`; each runs at once")
+        for index, step in enumerate(recipe.on_failure)
+        if step.after
+    ]
+    return problems
+
+
+def _templates(document: Document) -> list[Problem]:
+    """Every string is a template; one that Jinja cannot read is found now, not at three in the morning."""
+    problems: list[Problem] = []
+
+    def visit(value: Any, path: tuple[str | int, ...]) -> None:
+        if isinstance(value, dict):
+            for key, child in cast("dict[str, Any]", value).items():
+                visit(child, (*path, key))
+        elif isinstance(value, list):
+            for index, child in enumerate(cast("list[Any]", value)):
+                visit(child, (*path, index))
+        elif isinstance(value, str) and (wrong := syntax_error(value)) is not None:
+            problems.append(document.problem(path, f"the template cannot be read: {wrong[1]}", line=wrong[0]))
+
+    visit(document.data, ())
+    return problems

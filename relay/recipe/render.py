@@ -1,0 +1,138 @@
+"""Fills templates in: strings become text, a lone ``{{ expression }}`` keeps its own type."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, cast
+
+from jinja2 import TemplateError, nodes
+
+from .document import Path, read
+from .environment import OUTPUT_MOST, SOURCE_MOST, Missing, TemplateEnvironment, begin
+from .errors import RenderError
+from .model import Recipe, Step
+
+_environment = TemplateEnvironment()
+_PLAIN = (str, int, float, bool, Decimal, type(None))
+
+
+class Renderer:
+    """Renders recipes. Compiled templates are kept, so a recipe costs its compilation once."""
+
+    def matches(self, recipe: Recipe, context: Mapping[str, Any]) -> bool:
+        """Whether ``when:`` holds. In reach: task, event, row, vars. Raises :class:`RenderError`."""
+        if not recipe.enabled:
+            return False
+        if isinstance(recipe.when, bool):
+            return recipe.when
+        answer = _Filling(recipe, self._reach(recipe, context)).value(recipe.when, ("when",))
+        return (
+            answer.strip().lower() not in ("", "false", "no", "0", "none") if isinstance(answer, str) else bool(answer)
+        )
+
+    def render(self, recipe: Recipe, step: Step, context: Mapping[str, Any]) -> dict[str, Any]:
+        """The step's ``with:``, filled in. Raises :class:`RenderError`."""
+        filling = _Filling(recipe, self._reach(recipe, context))
+        return filling.value(step.with_, (*_path(recipe, step), "with"))
+
+    def _reach(self, recipe: Recipe, context: Mapping[str, Any]) -> dict[str, Any]:
+        first = {name: context[name] for name in ("task", "event", "row") if name in context}
+        filled: dict[str, Any] = _Filling(recipe, first).value(recipe.vars, ("vars",))
+        return {**context, "vars": filled}
+
+
+def syntax_error(source: str) -> tuple[int, str] | None:
+    """``(line, message)`` of what Jinja cannot read in ``source``; ``None`` if it can."""
+    try:
+        _compiled(source)
+    except TemplateError as error:
+        return getattr(error, "lineno", None) or 1, str(error.message)
+    except (RecursionError, MemoryError, OverflowError, ValueError):
+        return 1, "it is nested too deeply"
+    return None
+
+
+class _Filling:
+    """One rendering: where it is, and what is in reach."""
+
+    def __init__(self, recipe: Recipe, reach: Mapping[str, Any]) -> None:
+        self._recipe = recipe
+        self._reach = dict(reach)
+
+    def value(self, template: Any, path: Path) -> Any:
+        if isinstance(template, dict):
+            return {key: self.value(child, (*path, key)) for key, child in cast("dict[str, Any]", template).items()}
+        if isinstance(template, list):
+            return [self.value(child, (*path, index)) for index, child in enumerate(cast("list[Any]", template))]
+        if not isinstance(template, str) or ("{{" not in template and "{%" not in template):
+            return template
+        begin()
+        try:
+            return _fill(template, self._reach)
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise RenderError(self._say(template, path, error)) from error
+
+    def _say(self, template: str, path: Path, error: Exception) -> str:
+        place = read(self._recipe.source, self._recipe.file).place(path)
+        shown = template if len(template) <= 120 else template[:117] + "…"
+        where = ".".join(map(str, path))
+        return f"{self._recipe.file}:{place.line}: {where} ({shown.strip()!r}): {error}"
+
+
+def _fill(template: str, reach: dict[str, Any]) -> Any:
+    compiled, alone = _compiled(template)
+    if alone:
+        module = compiled.make_module(reach)
+        return _checked(module.__dict__["alone"])
+    size, parts = 0, list[str]()
+    for part in compiled.generate(reach):
+        size += len(part)
+        if size > OUTPUT_MOST:
+            raise ValueError(f"the text has more than {OUTPUT_MOST} characters")
+        parts.append(part)
+    return "".join(parts)
+
+
+@lru_cache(maxsize=2048)
+def _compiled(source: str) -> tuple[Any, bool]:
+    if len(source) > SOURCE_MOST:
+        raise ValueError(f"a template may have {SOURCE_MOST} characters")
+    tree = _environment.parse(source)
+    expression = _lone_expression(tree)
+    if expression is not None:
+        target = nodes.Name("alone", "store", lineno=1)
+        tree = nodes.Template([nodes.Assign(target, expression, lineno=1)], lineno=1)
+        tree.set_environment(_environment)
+    return _environment.from_string(tree), expression is not None
+
+
+def _lone_expression(tree: nodes.Template) -> nodes.Expr | None:
+    """The expression of a template that is nothing else."""
+    if len(tree.body) != 1 or not isinstance(tree.body[0], nodes.Output) or len(tree.body[0].nodes) != 1:
+        return None
+    only = tree.body[0].nodes[0]
+    return None if isinstance(only, nodes.TemplateData) else only
+
+
+def _checked(value: Any) -> Any:
+    """Plain data only, and not too much of it."""
+    if isinstance(value, Missing):
+        str(value)  # raises, with what is in reach
+    if isinstance(value, str) and len(value) > OUTPUT_MOST:
+        raise ValueError(f"the text has more than {OUTPUT_MOST} characters")
+    if isinstance(value, dict):
+        return {str(key): _checked(child) for key, child in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_checked(child) for child in cast("list[Any]", value)]
+    if isinstance(value, _PLAIN):
+        return value
+    raise TypeError(
+        f"the expression gives a {type(value).__name__}; only text, numbers, lists and mappings can be sent"
+    )
+
+
+def _path(recipe: Recipe, step: Step) -> Path:
+    for name, known in recipe.steps.items():
+        if known is step:
+            return ("steps", name)
+    return ("on_failure", next(index for index, known in enumerate(recipe.on_failure) if known is step))

@@ -1,0 +1,168 @@
+"""What can be set, from where, and by which rule. A wrong setting stops the start with its name, its value
+and the rule it breaks.
+
+The environment wins over ``beatrelay.toml``; there ``[beatapi] base_url`` is ``BEATAPI_BASE_URL`` and
+``[relay] port`` is ``BEATRELAY_PORT``. Connections are the file's only: ``[connections.NAME]`` holds what a
+connector needs; a value ``env:NAME`` is read from the environment, so that secrets need not stand in a file.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import msgspec
+from msgspec import Struct, field
+
+from relay.settings_table import SETTINGS, Setting
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong; the message lists them all."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Every setting of a relay, checked."""
+
+    beatapi_base_url: str = "https://api.beatapi.io"
+    beatapi_api_key: str = ""
+    beatapi_webhook_secret: list[str] = field(default_factory=list[str])
+    beatapi_contract: Literal["auto", "launch", "current"] = "auto"
+    host: str = "127.0.0.1"
+    port: int = 8787
+    public_url: str = ""
+    api_keys: list[str] = field(default_factory=list[str])
+    data: Path = Path("beatrelay-data")
+    recipes: Path = Path("recipes")
+    allow_private: list[str] = field(default_factory=list[str])
+    poll_min_seconds: float = 5.0
+    poll_max_seconds: float = 10.0
+    polls_per_minute: int = 120
+    webhook_grace_seconds: float = 120.0
+    timeout_seconds: float = 20.0
+    connect_timeout_seconds: float = 5.0
+    lease_seconds: float = 40.0
+    media_timeout_seconds: float = 600.0
+    media_max_bytes: int = 2 * 1024**3
+    workers: int = 8
+    drain_seconds: float = 30.0
+    volatile_journal: bool = False
+    log_format: str = "text"
+    connections: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+
+    @property
+    def url(self) -> str:
+        """Where people and tools reach this relay."""
+        if self.public_url:
+            return self.public_url
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 (only compared)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def client_keys(self) -> list[str]:
+        """Keys that open this relay's own API. Without any of its own, the Beat API key does, so that a
+        client of Beat API changes nothing but its base URL."""
+        return self.api_keys or ([self.beatapi_api_key] if self.beatapi_api_key else [])
+
+
+def load(environ: Mapping[str, str], file: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings; ``overrides`` (from the command line) win over all. Raises :class:`SettingsError`."""
+    document = _read_file(file)
+    problems: list[str] = []
+    found: dict[str, Any] = {}
+    for setting in SETTINGS:
+        text, origin = _look_up(setting, environ, document, file)
+        if text is None or text == "":
+            continue
+        try:
+            found[setting.field] = setting.read(text)
+        except ValueError:
+            shown = "(not shown)" if setting.secret else repr(text)
+            problems.append(f"{origin} is {shown}; it must be {setting.rule}")
+    problems += _unknown(document, file)
+    found["connections"] = _connections(document, environ, problems)
+    found.update({name: value for name, value in overrides.items() if value is not None})
+    settings = Settings(**found)
+    problems += _unsafe(settings)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+_Document = dict[str, dict[str, Any]]
+
+
+def _read_file(file: Path | None) -> _Document:
+    if file is None or not file.exists():
+        return {}
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        return msgspec.convert(document, _Document)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{file} must hold tables such as [relay] only: {error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not TOML: {error}") from error
+
+
+def _look_up(
+    setting: Setting, environ: Mapping[str, str], document: _Document, file: Path | None
+) -> tuple[str | None, str]:
+    if setting.env in environ:
+        return environ[setting.env].strip(), setting.env
+    section, key = setting.path
+    value = document.get(section, {}).get(key)
+    origin = f"{file}: [{section}] {key}"
+    if value is None:
+        return None, origin
+    if isinstance(value, list):
+        return " ".join(map(str, cast("list[Any]", value))), origin
+    return _resolve(str(value), environ), origin
+
+
+def _resolve(value: str, environ: Mapping[str, str]) -> str:
+    return environ.get(value[4:], "") if value.startswith("env:") else value
+
+
+def _unknown(document: _Document, file: Path | None) -> list[str]:
+    known = {setting.path for setting in SETTINGS}
+    problems: list[str] = []
+    for section, content in document.items():
+        if section == "connections":
+            continue
+        problems += [
+            f"{file}: [{section}] {key} is not a setting; see `beatrelay serve --help`"
+            for key in content
+            if (section, key) not in known
+        ]
+    return problems
+
+
+def _connections(document: _Document, environ: Mapping[str, str], problems: list[str]) -> dict[str, dict[str, str]]:
+    connections: dict[str, dict[str, str]] = {}
+    for name, content in document.get("connections", {}).items():
+        if not isinstance(content, dict):
+            problems.append(f"[connections.{name}] must be a table of names and values")
+            continue
+        entries = cast("dict[str, Any]", content)
+        connections[name] = {}
+        for key, value in entries.items():
+            if isinstance(value, str) and value.startswith("env:") and value[4:] not in environ:
+                problems.append(f"[connections.{name}] {key} is {value!r}, but {value[4:]} is not set")
+            connections[name][key] = _resolve(str(value), environ)
+    return connections
+
+
+def _unsafe(settings: Settings) -> list[str]:
+    """Combinations that would lose or double work."""
+    problems: list[str] = []
+    if settings.lease_seconds <= settings.timeout_seconds:
+        problems.append(
+            f"BEATRELAY_LEASE_SECONDS is {settings.lease_seconds:g}; it must be more than"
+            f" BEATRELAY_TIMEOUT_SECONDS ({settings.timeout_seconds:g}), or a slow delivery is sent twice"
+        )
+    if settings.poll_min_seconds > settings.poll_max_seconds:
+        problems.append(
+            f"BEATRELAY_POLL_MIN_SECONDS is {settings.poll_min_seconds:g}; it must not be more than"
+            f" BEATRELAY_POLL_MAX_SECONDS ({settings.poll_max_seconds:g})"
+        )
+    return problems

@@ -1,0 +1,19 @@
+"""``make bench``: every benchmark, one after the other. ``--quick`` shows that they run; its figures say little."""
+
+import argparse
+
+from tests.bench import ingest, outbox
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small numbers, for a smoke test")
+    parser.add_argument("--only", choices=["ingest", "outbox"], help="run one of them")
+    options = parser.parse_args()
+    for name, bench in (("ingest", ingest), ("outbox", outbox)):
+        if options.only in (None, name):
+            bench.run(quick=options.quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,329 @@
+"""The journal's promises, on the real engine."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from relay.journal import (
+    Change,
+    Conflict,
+    DeliveryRow,
+    Entry,
+    Finish,
+    JournalError,
+    MediaRow,
+    Operation,
+    Receipt,
+    Settlement,
+    SqliteJournal,
+    TaskRow,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
+    journal = SqliteJournal.open(tmp_path / "journal.db")
+    yield journal
+    await journal.close()
+
+
+def task(id: str = "task_1", **more: object) -> TaskRow:
+    basis = {"provider": "beatapi", "workflow": "music-video", "status": "queued", "request": "{}"}
+    return msgspec.convert({"id": id, "created_at": 1.0, "updated_at": 1.0, **basis, **more}, TaskRow)
+
+
+def operation(task_id: str = "task_1") -> Operation:
+    return Operation(
+        id=f"op_{task_id}", task_id=task_id, kind="create", state="queued", body="{}", created_at=1.0, due_at=1.0
+    )
+
+
+def entry(kind: str = "task.accepted", task_id: str = "task_1") -> Entry:
+    return Entry(task_id=task_id, at=1.0, kind=kind, data={"why": "test"})
+
+
+def receipt(id: str = "rcv_1", **more: object) -> Receipt:
+    basis = {"received_at": 5.0, "verdict": "accepted", "status": 200, "event_id": "evt_1", "event": "task.succeeded"}
+    return msgspec.convert({"id": id, "provider_task_id": "p1", **basis, **more}, Receipt)
+
+
+def delivery(id: str, *, waits_for: list[str] | None = None, due_at: float | None = 1.0) -> DeliveryRow:
+    waits = waits_for or []
+    return DeliveryRow(
+        id=id,
+        task_id="task_1",
+        revision=1,
+        event_id="evt_1",
+        recipe="r",
+        recipe_hash="h",
+        step=id,
+        use="http",
+        connection=None,
+        state="waiting" if waits else "due",
+        created_at=1.0,
+        updated_at=1.0,
+        due_at=None if waits else due_at,
+        blockers=len(waits),
+        waits_for=waits,
+    )
+
+
+async def bound(journal: SqliteJournal, provider_id: str = "p1", next_poll_at: float | None = 100.0) -> TaskRow:
+    """A task that the provider has accepted."""
+    await journal.tasks.create(task(), operation(), entry())
+    (claimed,) = await journal.tasks.claim_operations(1.0, 10, 30.0)
+    known = await known_task(journal)
+    known.provider_id, known.next_poll_at = provider_id, next_poll_at
+    claimed.state, claimed.due_at = "accepted", None
+    await journal.tasks.apply(Change(task=known, operation=claimed))
+    return await known_task(journal)
+
+
+async def known_task(journal: SqliteJournal) -> TaskRow:
+    known = await journal.tasks.get("task_1")
+    assert known is not None
+    return known
+
+
+async def test_everything_written_survives_a_restart(tmp_path: Path) -> None:
+    journal = SqliteJournal.open(tmp_path / "journal.db")
+    await journal.tasks.create(task(row='{"a":1}'), operation(), entry())
+    await journal.close()
+    journal = SqliteJournal.open(tmp_path / "journal.db")
+    assert (await known_task(journal)).row == '{"a":1}'
+    assert [line.kind for line in await journal.tasks.history("task_1")] == ["task.accepted"]
+    await journal.close()
+
+
+async def test_commits_are_durable_by_setting(journal: SqliteJournal, tmp_path: Path) -> None:
+    mode = await journal.write(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()[0])
+    level = await journal.write(lambda connection: connection.execute("PRAGMA synchronous").fetchone()[0])
+    assert (mode, level) == ("wal", 2)
+    assert (tmp_path / "journal.db").stat().st_mode & 0o077 == 0
+
+
+async def test_a_second_relay_on_the_same_journal_is_refused(journal: SqliteJournal, tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="another relay is using"):
+        SqliteJournal.open(tmp_path / "journal.db")
+
+
+async def test_a_file_that_is_not_a_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "journal.db"
+    file.write_bytes(b"this is somebody's diary, not a database" * 100)
+    before = file.read_bytes()
+    with pytest.raises(JournalError, match="cannot be used as a journal"):
+        SqliteJournal.open(file)
+    assert file.read_bytes() == before
+
+
+async def test_a_reader_sees_a_running_relays_journal(journal: SqliteJournal, tmp_path: Path) -> None:
+    await journal.tasks.create(task(), operation(), entry())
+    reader = SqliteJournal.inspect(tmp_path / "journal.db")
+    assert (await known_task(reader)).id == "task_1"
+    with pytest.raises(JournalError, match="reading only"):
+        await reader.tasks.note(entry())
+    await reader.close()
+
+
+async def test_one_bad_write_does_not_take_its_neighbours_down(journal: SqliteJournal) -> None:
+    import asyncio
+
+    def bad(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO no_such_table VALUES (1)")
+
+    writes = [journal.tasks.note(entry("first")), journal.write(bad), journal.tasks.note(entry("third"))]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert isinstance(results[1], JournalError)
+    assert {line.kind for line in await journal.tasks.history("task_1")} == {"first", "third"}
+
+
+async def test_the_same_client_key_makes_one_task(journal: SqliteJournal) -> None:
+    first = await journal.tasks.create(task(client_key="k"), operation(), entry())
+    again = await journal.tasks.create(task("task_2", client_key="k"), operation("task_2"), entry())
+    assert again.id == first.id
+    assert await journal.tasks.get("task_2") is None
+
+
+async def test_a_change_on_an_old_version_is_a_conflict_and_changes_nothing(journal: SqliteJournal) -> None:
+    known = await bound(journal)
+    await journal.tasks.apply(Change(task=msgspec.structs.replace(known, status="processing")))
+    late = Change(task=msgspec.structs.replace(known, status="failed"), history=[entry("late")])
+    with pytest.raises(Conflict):
+        await journal.tasks.apply(late)
+    assert (await known_task(journal)).status == "processing"
+    assert "late" not in [line.kind for line in await journal.tasks.history("task_1")]
+
+
+async def test_a_webhook_makes_the_poll_due_and_leaves_a_hint(journal: SqliteJournal) -> None:
+    await bound(journal)
+    received = await journal.receipts.add(receipt())
+    known = await known_task(journal)
+    assert (received.new, received.task_id) == (True, "task_1")
+    assert (known.next_poll_at, known.hint_receipt, known.woken_at) == (5.0, "rcv_1", 5.0)
+
+
+async def test_a_stale_webhook_wakes_but_is_no_hint(journal: SqliteJournal) -> None:
+    await bound(journal)
+    await journal.receipts.add(receipt(verdict="stale", status=202))
+    known = await known_task(journal)
+    assert (known.next_poll_at, known.hint_receipt) == (5.0, None)
+
+
+async def test_the_same_event_again_only_counts(journal: SqliteJournal) -> None:
+    known = await bound(journal)
+    await journal.receipts.add(receipt())
+    claimed = (await journal.tasks.claim_polls(10.0, 5, 30.0))[0]
+    await journal.tasks.polled(claimed, 50.0, failed=False)
+    again = await journal.receipts.add(receipt("rcv_2", received_at=11.0))
+    assert not again.new
+    assert (await known_task(journal)).next_poll_at == 50.0
+    assert [(one.id, one.seen) for one in await journal.receipts.of_task(known.provider_id or "")] == [("rcv_1", 2)]
+
+
+async def test_a_fresh_webhook_counts_even_after_a_stale_one_of_the_same_event(journal: SqliteJournal) -> None:
+    await bound(journal)
+    await journal.receipts.add(receipt(verdict="stale", status=202))
+    assert (await journal.receipts.add(receipt("rcv_2"))).new
+    assert (await known_task(journal)).hint_receipt == "rcv_2"
+
+
+async def test_a_webhook_faster_than_the_answer_to_the_create_is_picked_up(journal: SqliteJournal) -> None:
+    assert (await journal.receipts.add(receipt())).task_id is None
+    known = await bound(journal)
+    assert (known.next_poll_at, known.hint_receipt) == (5.0, "rcv_1")
+
+
+async def test_a_webhook_during_a_poll_keeps_its_poll(journal: SqliteJournal) -> None:
+    await bound(journal)
+    (claimed,) = await journal.tasks.claim_polls(100.0, 5, 30.0)
+    await journal.receipts.add(receipt(received_at=101.0))
+    await journal.tasks.polled(claimed, None, failed=False)
+    assert (await known_task(journal)).next_poll_at == 101.0
+    await journal.tasks.apply(Change(task=msgspec.structs.replace(claimed, next_poll_at=None, status="succeeded")))
+    known = await known_task(journal)
+    assert (known.status, known.next_poll_at, known.hint_receipt) == ("succeeded", 101.0, "rcv_1")
+
+
+async def test_a_claimed_poll_is_handed_out_once_until_its_lease_ends(journal: SqliteJournal) -> None:
+    await bound(journal)
+    assert len(await journal.tasks.claim_polls(100.0, 5, 30.0)) == 1
+    assert await journal.tasks.claim_polls(101.0, 5, 30.0) == []
+    assert len(await journal.tasks.claim_polls(130.0, 5, 30.0)) == 1
+
+
+async def test_an_interrupted_operation_is_handed_out_as_sending(journal: SqliteJournal) -> None:
+    await journal.tasks.create(task(), operation(), entry())
+    (first,) = await journal.tasks.claim_operations(1.0, 5, 30.0)
+    (second,) = await journal.tasks.claim_operations(31.0, 5, 30.0)
+    assert (first.state, second.state) == ("queued", "sending")
+    first.state, first.due_at = "accepted", None
+    with pytest.raises(Conflict):
+        await journal.tasks.apply(Change(task=await known_task(journal), operation=first))
+
+
+async def test_a_step_waits_for_all_it_comes_after(journal: SqliteJournal) -> None:
+    known = await bound(journal)
+    rows = [delivery("a"), delivery("b"), delivery("c", waits_for=["a", "b"])]
+    finish = Finish(
+        task_id="task_1", revision=1, event_id="evt_1", event="task.succeeded", at=1.0, observed="{}", told_by="poll"
+    )
+    await journal.tasks.apply(Change(task=known, finish=finish, deliveries=rows))
+    first, second = sorted(await journal.deliveries.claim(2.0, 10, 30.0), key=lambda row: row.id)
+    await settle(journal, first)
+    assert await journal.deliveries.claim(3.0, 10, 30.0) == []
+    await settle(journal, second)
+    assert [row.id for row in await journal.deliveries.claim(4.0, 10, 30.0)] == ["c"]
+
+
+async def settle(journal: SqliteJournal, row: DeliveryRow) -> bool:
+    done = msgspec.structs.replace(row, state="done", due_at=None, updated_at=2.0)
+    return await journal.deliveries.settle(Settlement(delivery=done))
+
+
+async def test_only_the_holder_of_the_lease_may_settle(journal: SqliteJournal) -> None:
+    known = await bound(journal)
+    await journal.tasks.apply(Change(task=known, deliveries=[delivery("a")]))
+    (slow,) = await journal.deliveries.claim(2.0, 10, 30.0)
+    assert await journal.deliveries.renew("a", slow.fence, 50.0)
+    assert await journal.deliveries.claim(40.0, 10, 30.0) == []
+    (other,) = await journal.deliveries.claim(50.0, 10, 30.0)
+    assert (other.fence, other.attempts) == (2, 2)
+    assert not await journal.deliveries.renew("a", slow.fence, 90.0)
+    assert not await settle(journal, slow)
+    assert await settle(journal, other)
+    assert not await settle(journal, other)
+
+
+async def test_a_restart_hands_back_what_a_dead_relay_held(tmp_path: Path) -> None:
+    journal = SqliteJournal.open(tmp_path / "journal.db")
+    known = await bound(journal)
+    await journal.tasks.apply(Change(task=known, deliveries=[delivery("a"), delivery("later", due_at=9e12)]))
+    far = 9e11
+    await journal.deliveries.claim(far, 1, far)
+    await journal.close()
+    journal = SqliteJournal.open(tmp_path / "journal.db")
+    now = 4e9  # later than the clock of any machine that runs this, earlier than the lease's end
+    assert [row.id for row in await journal.deliveries.claim(now, 10, 30.0)] == ["a"]
+    assert len(await journal.tasks.claim_polls(now, 10, 30.0)) == 1
+    await journal.close()
+
+
+async def test_the_same_delivery_is_never_planned_twice(journal: SqliteJournal) -> None:
+    known = await bound(journal)
+    await journal.tasks.apply(Change(task=known, deliveries=[delivery("a")]))
+    twin = msgspec.structs.replace(delivery("b"), step="a")
+    with pytest.raises(JournalError):
+        await journal.tasks.apply(Change(task=await known_task(journal), deliveries=[twin]))
+
+
+async def test_media_and_recipes_are_kept(journal: SqliteJournal) -> None:
+    row = MediaRow(
+        id="med_1",
+        task_id="task_1",
+        revision=1,
+        position=0,
+        source_url="https://x",
+        name="a.mp4",
+        path="task_1/r1-0.mp4",
+        mime_type="video/mp4",
+        size=3,
+        sha256="00",
+        stored_at=1.0,
+    )
+    await journal.deliveries.add_media(row)
+    await journal.deliveries.add_media(msgspec.structs.replace(row, id="med_2"))
+    assert [media.id for media in await journal.deliveries.media_of("task_1", 1)] == ["med_2"]
+    await journal.deliveries.keep_recipe("h", "name", "file.yaml", "name: x")
+    assert await journal.deliveries.recipe("h") == ("file.yaml", "name: x")
+
+
+async def test_the_pulse_tells_what_is_overdue(journal: SqliteJournal) -> None:
+    await bound(journal)
+    await journal.tasks.apply(Change(task=await known_task(journal), deliveries=[delivery("a", due_at=7.0)]))
+    pulse = await journal.pulse()
+    assert (pulse.oldest_due_poll, pulse.oldest_due_delivery, pulse.open_tasks) == (100.0, 7.0, 1)
+    assert (pulse.pending_deliveries, pulse.dead_deliveries, pulse.unconfirmed) == (1, 0, 0)
+
+
+async def test_every_table_of_the_design_is_there(journal: SqliteJournal) -> None:
+    names = await journal.read(
+        lambda connection: {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    )
+    assert names >= {
+        "receipts",
+        "tasks",
+        "operations",
+        "history",
+        "deliveries",
+        "media",
+        "batches",
+        "rows",
+        "endpoints",
+        "connections",
+        "api_keys",
+    }
