@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from litestar import Request, Response, get, head
+from litestar import HttpMethod, Request, Response, get, route
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 
@@ -33,7 +33,7 @@ async def get_media(
     return await _serve(request, media_id, name, journal, store)
 
 
-@head(_PATH, include_in_schema=False)
+@route(_PATH, http_method=HttpMethod.HEAD, include_in_schema=False)
 async def head_media(
     request: Request[Any, Any, Any], media_id: str, name: str, journal: TheJournal, store: TheStore
 ) -> Response[Any]:

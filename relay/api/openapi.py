@@ -16,6 +16,10 @@ _DESCRIPTION = """\
 A self-hosted relay around Beat API. The `/v1` endpoints are Beat API's own contract: a client changes only its
 base URL. `/relay/v1` tells what happened and why. `/webhooks/beatapi` takes Beat API's signed webhooks in."""
 
+_INVALID = {
+    "description": "The request is invalid; the message names the field and the rule.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
+}
 _TAGS = {
     "Tasks": "Beat API's contract: create tasks and ask how they stand.",
     "Webhooks": "Signed webhooks from Beat API.",
@@ -48,9 +52,11 @@ def document(app: Litestar) -> dict[str, Any]:
     schema: dict[str, Any] = app.openapi_schema.to_schema()
     schema["paths"][PATH] = {"post": _webhook()}
     for path, operations in schema["paths"].items():
-        if path.startswith(("/v1", "/relay")):
-            for operation in operations.values():
+        for operation in operations.values():
+            if path.startswith(("/v1", "/relay")):
                 operation["security"] = [{"BearerAuth": []}]
+            if "400" in operation["responses"]:
+                operation["responses"]["400"] = _INVALID
     schema["paths"] = dict(sorted(schema["paths"].items()))
     return schema
 
