@@ -35,6 +35,7 @@ from relay.net import Egress, guarded_client
 from relay.providers import BeatApi
 from relay.recipe import RecipeSet, Renderer
 from relay.settings import Settings
+from relay.web.pages import Reference, WholeJson, home, style
 
 log = logging.getLogger("beatrelay")
 
@@ -76,7 +77,7 @@ class Relay:
         for problem in problems:
             log.warning("%s", problem)
         archive = Archive(self.store, journal, clock, self._clients["media"], settings.media_max_bytes)
-        self.observer = Observer(journal, clock, lambda: self.recipes, renderer, pace, self._new_deliveries)
+        self.observer = Observer(journal, clock, lambda: self.recipes, renderer, pace, self._news)
         self.intake = Intake(journal, clock, self.provider, self.observer)
         self.poller = Poller(
             journal,
@@ -106,7 +107,8 @@ class Relay:
         )
         self.loops = (self.intake, self.poller, self.deliverer)
 
-    def _new_deliveries(self) -> None:
+    def _news(self) -> None:
+        self.poller.nudge()
         self.deliverer.nudge()
 
     async def start(self) -> None:
@@ -163,13 +165,15 @@ def create_app(relay: Relay) -> Litestar:
             guarded,
             get_media,
             head_media,
+            home,
+            style,
             health,
             ready,
             metrics,
         ],
         dependencies={name: _provide(part) for name, part in parts.items()},
         exception_handlers=HANDLERS,
-        openapi_config=openapi.openapi_config(),
+        openapi_config=openapi.openapi_config([WholeJson(), Reference()]),
         lifespan=[relay.lifespan],
         logging_config=None,
     )

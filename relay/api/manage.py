@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import Controller, Response, get
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
 from relay.contract import Data, ErrorEnvelope, Listing
@@ -39,8 +39,8 @@ class ManageController(Controller):
     async def list_tasks(
         self,
         journal: TheJournal,
-        limit: Annotated[int, Parameter(ge=1, le=500, description="Most tasks to return.")] = 50,
-        before: Annotated[str | None, Parameter(required=False, description="The last id of the page before.")] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=500, description="Most tasks to return.")] = 50,
+        before: Annotated[str | None, QueryParameter(description="The last id of the page before.")] = None,
     ) -> Data[Listing[TaskSummary]]:
         """Every task that this relay knows."""
         return Data(Listing([_summary(task) for task in await journal.tasks.recent(limit, before)]))
@@ -51,7 +51,7 @@ class ManageController(Controller):
         summary="Tell a task's whole story",
         responses={404: ResponseSpec(ErrorEnvelope, description="There is no such task.", generate_examples=False)},
     )
-    async def why_task(self, task_id: str, journal: TheJournal) -> Response[Story]:
+    async def why_task(self, task_id: FromPath[str], journal: TheJournal) -> Response[Story]:
         """One causal timeline: each receipt with its verdict, each telling poll, each delivery and attempt, and
         what happens next and when."""
         story = await tell(journal, task_id)

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 from litestar import HttpMethod, Request, Response, get, route
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from relay.contract import ErrorEnvelope
@@ -27,7 +28,7 @@ _PATH = "/media/{media_id:str}/{name:str}"
 
 @get(_PATH, tags=["Media"], operation_id="getMedia", summary="Read a finished file", responses={206: PART, 404: NONE})
 async def get_media(
-    request: Request[Any, Any, Any], media_id: str, name: str, journal: TheJournal, store: TheStore
+    request: Request[Any, Any, Any], media_id: FromPath[str], name: FromPath[str], journal: TheJournal, store: TheStore
 ) -> Response[Any]:
     """The file as archived. Answers `Range` requests; the link is the permission."""
     return await _serve(request, media_id, name, journal, store)
@@ -35,7 +36,7 @@ async def get_media(
 
 @route(_PATH, http_method=HttpMethod.HEAD, include_in_schema=False)
 async def head_media(
-    request: Request[Any, Any, Any], media_id: str, name: str, journal: TheJournal, store: TheStore
+    request: Request[Any, Any, Any], media_id: FromPath[str], name: FromPath[str], journal: TheJournal, store: TheStore
 ) -> Response[Any]:
     """The same, without the file."""
     return await _serve(request, media_id, name, journal, store)

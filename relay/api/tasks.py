@@ -7,7 +7,7 @@ import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, JSONBody
 
 from relay.contract import Data, EcommerceVideoRequest, ErrorEnvelope, MusicVideoRequest, Task, encode
 from relay.flow.view import client_task
@@ -31,19 +31,17 @@ CONFLICT = _refusal("The Idempotency-Key was used with another body.")
 
 ClientKey = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         max_length=255,
-        required=False,
         description="The same key with the same body returns the task that it made the first time.",
     ),
 ]
 Row = Annotated[
     str | None,
-    Parameter(
-        header="X-Beatrelay-Row",
+    HeaderParameter(
+        name="X-Beatrelay-Row",
         max_length=ROW_BYTES,
-        required=False,
         description="A JSON object of your own facts; recipes see it as `row`.",
     ),
 ]
@@ -66,7 +64,7 @@ class TasksController(Controller):
     async def create_music_video(
         self,
         request: Request[Any, Any, State],
-        data: MusicVideoRequest,  # noqa: ARG002 (declared so that the body is checked and documented)
+        data: JSONBody[MusicVideoRequest],  # noqa: ARG002 (declared so that the body is checked and documented)
         intake: TheIntake,
         client_key: ClientKey = None,
         row: Row = None,
@@ -85,7 +83,7 @@ class TasksController(Controller):
     async def create_ecommerce_video(
         self,
         request: Request[Any, Any, State],
-        data: EcommerceVideoRequest,  # noqa: ARG002 (declared so that the body is checked and documented)
+        data: JSONBody[EcommerceVideoRequest],  # noqa: ARG002 (declared so that the body is checked and documented)
         intake: TheIntake,
         client_key: ClientKey = None,
         row: Row = None,
@@ -99,7 +97,7 @@ class TasksController(Controller):
         summary="Ask how a task stands",
         responses={401: UNAUTHORIZED, 404: NOT_FOUND},
     )
-    async def get_task(self, task_id: str, journal: TheJournal) -> Response[Data[Task]]:
+    async def get_task(self, task_id: FromPath[str], journal: TheJournal) -> Response[Data[Task]]:
         """The relay's latest word on a task; asking costs nothing of Beat API's poll budget."""
         task = await journal.tasks.get(task_id)
         if task is None:

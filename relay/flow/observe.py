@@ -47,7 +47,7 @@ class Pace(Struct, frozen=True):
 
 class Observer:
     """Takes news in. ``recipes`` is asked anew for each finish, so that edited recipes count at once;
-    ``planned`` is called once new deliveries are on disk."""
+    ``changed`` is called once news is on disk: there may be a poll to wait for, or a delivery to make."""
 
     def __init__(
         self,
@@ -56,14 +56,14 @@ class Observer:
         recipes: Callable[[], RecipeSet],
         renderer: Renderer,
         pace: Pace,
-        planned: Callable[[], None],
+        changed: Callable[[], None],
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._recipes = recipes
         self._renderer = renderer
         self._pace = pace
-        self._planned = planned
+        self._changed = changed
 
     async def observe(self, task: TaskRow, told: Told, source: Source, operation: Operation | None = None) -> TaskRow:
         """Take in what ``source`` told of ``task``. ``operation`` is settled in the same transaction.
@@ -83,8 +83,7 @@ class Observer:
             except Conflict:
                 task = await self._again(task.id)
                 continue
-            if change.deliveries:
-                self._planned()
+            self._changed()
             return change.task
 
     async def _again(self, task_id: str) -> TaskRow:

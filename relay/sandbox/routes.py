@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 from litestar import HttpMethod, Request, Response, delete, get, patch, post, route
 from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
+from litestar.params import FromPath, SkipValidation
 
 from relay.contract import (
     Data,
@@ -27,6 +29,7 @@ from .task import SandboxTask
 from .world import World
 
 Asked = Request[Any, Any, Any]
+TheWorld = NamedDependency[SkipValidation[World]]
 WORKFLOWS = [
     Workflow("music-video", "Music Video API", "A song, images and a prompt become a music video."),
     Workflow("ecommerce-video", "Ecommerce Video API", "Product images become a short video."),
@@ -57,7 +60,7 @@ async def list_workflows() -> Response[bytes]:
 
 
 @post("/v1/music-video/tasks")
-async def create_music_video(request: Asked, world: World) -> Response[bytes]:
+async def create_music_video(request: Asked, world: TheWorld) -> Response[bytes]:
     current = world.settings.contract == "current"
     own = world.settings.url
     return await _create(
@@ -66,7 +69,7 @@ async def create_music_video(request: Asked, world: World) -> Response[bytes]:
 
 
 @post("/v1/ecommerce-video/tasks")
-async def create_ecommerce_video(request: Asked, world: World) -> Response[bytes]:
+async def create_ecommerce_video(request: Asked, world: TheWorld) -> Response[bytes]:
     own = world.settings.url
     return await _create(request, world, "ecommerce-video", lambda body: rules.check_ecommerce(body, own))
 
@@ -90,14 +93,14 @@ async def _create(
 
 
 @get("/v1/tasks/{task_id:str}")
-async def get_task(request: Asked, task_id: str, world: World) -> Response[bytes]:
+async def get_task(request: Asked, task_id: FromPath[str], world: TheWorld) -> Response[bytes]:
     account = world.account(request.headers.get("authorization"))
     account.count_poll()
     return shown(world, world.task(account, task_id))
 
 
 @post("/v1/music-video/tasks/{task_id:str}/shots/{shot_id:str}/edit")
-async def edit_shot(request: Asked, task_id: str, shot_id: str, world: World) -> Response[bytes]:
+async def edit_shot(request: Asked, task_id: FromPath[str], shot_id: FromPath[str], world: TheWorld) -> Response[bytes]:
     account, task, key = await _operated(request, world, task_id)
     if key is None:
         return shown(world, task, 202)
@@ -112,7 +115,7 @@ async def edit_shot(request: Asked, task_id: str, shot_id: str, world: World) ->
 
 
 @post("/v1/music-video/tasks/{task_id:str}/compose")
-async def compose(request: Asked, task_id: str, world: World) -> Response[bytes]:
+async def compose(request: Asked, task_id: FromPath[str], world: TheWorld) -> Response[bytes]:
     account, task, key = await _operated(request, world, task_id)
     if key is None:
         return shown(world, task, 202)
@@ -135,7 +138,9 @@ async def _operated(request: Asked, world: World, task_id: str) -> tuple[Sandbox
 
 
 @post("/v1/music-video/tasks/{task_id:str}/shots/{shot_id:str}/media", status_code=200)
-async def shot_media(request: Asked, task_id: str, shot_id: str, world: World) -> Response[bytes]:
+async def shot_media(
+    request: Asked, task_id: FromPath[str], shot_id: FromPath[str], world: TheWorld
+) -> Response[bytes]:
     task = world.task(world.account(request.headers.get("authorization")), task_id)
     shot = task.shot(shot_id)
     if shot is None:
@@ -157,7 +162,7 @@ async def shot_media(request: Asked, task_id: str, shot_id: str, world: World) -
 
 
 @get("/v1/usage")
-async def get_usage(request: Asked, world: World) -> Response[bytes]:
+async def get_usage(request: Asked, world: TheWorld) -> Response[bytes]:
     account = world.account(request.headers.get("authorization"))
     if world.settings.contract == "current":
         odd = set(request.query_params) - {"period"}
@@ -167,7 +172,7 @@ async def get_usage(request: Asked, world: World) -> Response[bytes]:
 
 
 @post("/v1/files", request_max_body_size=MOST_BYTES + 1024 * 1024)
-async def upload_file(request: Asked, world: World) -> Response[bytes]:
+async def upload_file(request: Asked, world: TheWorld) -> Response[bytes]:
     world.account(request.headers.get("authorization"))
     if world.settings.contract == "current" and "content-length" not in request.headers:
         raise Refusal(400, "bad_request", "Content-Length is required.")
@@ -194,13 +199,13 @@ async def upload_file(request: Asked, world: World) -> Response[bytes]:
 
 
 @get("/v1/webhooks")
-async def list_endpoints(request: Asked, world: World) -> Response[bytes]:
+async def list_endpoints(request: Asked, world: TheWorld) -> Response[bytes]:
     account = world.account(request.headers.get("authorization"))
     return json(Listing([masked(endpoint) for endpoint in account.endpoints.values()]))
 
 
 @post("/v1/webhooks")
-async def create_endpoint(request: Asked, world: World) -> Response[bytes]:
+async def create_endpoint(request: Asked, world: TheWorld) -> Response[bytes]:
     account = world.account(request.headers.get("authorization"))
     wanted: WebhookEndpointRequest = await read_json(request, WebhookEndpointRequest)
     rules.check_webhook_url(wanted.url, allow_local=world.settings.allow_local_webhooks)
@@ -210,12 +215,12 @@ async def create_endpoint(request: Asked, world: World) -> Response[bytes]:
 
 
 @get("/v1/webhooks/{endpoint_id:str}")
-async def get_endpoint(request: Asked, endpoint_id: str, world: World) -> Response[bytes]:
+async def get_endpoint(request: Asked, endpoint_id: FromPath[str], world: TheWorld) -> Response[bytes]:
     return json(masked(_endpoint(world.account(request.headers.get("authorization")), endpoint_id)))
 
 
 @patch("/v1/webhooks/{endpoint_id:str}")
-async def change_endpoint(request: Asked, endpoint_id: str, world: World) -> Response[bytes]:
+async def change_endpoint(request: Asked, endpoint_id: FromPath[str], world: TheWorld) -> Response[bytes]:
     endpoint = _endpoint(world.account(request.headers.get("authorization")), endpoint_id)
     wanted: WebhookEndpointChange = await read_json(request, WebhookEndpointChange)
     if wanted.url is not msgspec.UNSET:
@@ -228,7 +233,7 @@ async def change_endpoint(request: Asked, endpoint_id: str, world: World) -> Res
 
 
 @delete("/v1/webhooks/{endpoint_id:str}", status_code=200)
-async def delete_endpoint(request: Asked, endpoint_id: str, world: World) -> Response[bytes]:
+async def delete_endpoint(request: Asked, endpoint_id: FromPath[str], world: TheWorld) -> Response[bytes]:
     account = world.account(request.headers.get("authorization"))
     _endpoint(account, endpoint_id)
     del account.endpoints[endpoint_id]
@@ -247,7 +252,7 @@ def _endpoint(account: SandboxAccount, endpoint_id: str) -> WebhookEndpoint:
 
 
 @route("/outputs/{task_id:str}/0.mp4", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def output(request: Asked, task_id: str, world: World) -> Response[Any]:
+async def output(request: Asked, task_id: FromPath[str], world: TheWorld) -> Response[Any]:
     task = world.any_task(task_id)
     if not task.output_url or "output-404" in task.faults:
         raise Refusal(404, "not_found", "There is no such file.")
@@ -258,7 +263,7 @@ async def output(request: Asked, task_id: str, world: World) -> Response[Any]:
 
 
 @route("/outputs/{task_id:str}/shots/{shot_id:str}/current.mp4", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def shot_output(request: Asked, task_id: str, shot_id: str, world: World) -> Response[Any]:
+async def shot_output(request: Asked, task_id: FromPath[str], shot_id: FromPath[str], world: TheWorld) -> Response[Any]:
     task = world.any_task(task_id)
     if task.shot(shot_id) is None:
         raise Refusal(404, "not_found", "There is no such file.")
@@ -266,7 +271,7 @@ async def shot_output(request: Asked, task_id: str, shot_id: str, world: World) 
 
 
 @route("/inputs/{name:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def uploaded(request: Asked, name: str, world: World) -> Response[Any]:
+async def uploaded(request: Asked, name: FromPath[str], world: TheWorld) -> Response[Any]:
     stored = world.files.get(f"inputs/{name}")
     if stored is None:
         raise Refusal(404, "not_found", "There is no such file.")
@@ -274,12 +279,12 @@ async def uploaded(request: Asked, name: str, world: World) -> Response[Any]:
 
 
 @get("/sandbox/ledger")
-async def ledger(world: World) -> Response[bytes]:
+async def ledger(world: TheWorld) -> Response[bytes]:
     return json(world.ledger())
 
 
 @post("/sandbox/faults", status_code=200)
-async def change_faults(request: Asked, world: World) -> Response[bytes]:
+async def change_faults(request: Asked, world: TheWorld) -> Response[bytes]:
     world.settings.faults = await read_json(request, Faults)
     return json(world.settings.faults)
 
