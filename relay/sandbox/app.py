@@ -58,16 +58,25 @@ def _trouble(app: ASGIApp, world: World) -> ASGIApp:
         faults = world.settings.faults
         path = scope["path"]
         if path.startswith("/v1"):
-            if faults.slow:
-                await world.clock.sleep(faults.slow)
             aimed = not faults.error_paths or any(path.startswith(start) for start in faults.error_paths)
             if aimed and world.dice.hits("error", faults.error_rate):
                 refusal = _random_error(world).answer(scope["state"]["request_id"])
                 await refusal.to_asgi_response(app=None, request=Request(scope))(scope, receive, send)
                 return
-        await app(scope, receive, send)
+        await app(scope, receive, _slowed(world, send) if path.startswith("/v1") else send)
 
     return around
+
+
+def _slowed(world: World, send: Send) -> Send:
+    """The work is done at once; its answer takes its time."""
+
+    async def later(message: Any) -> None:
+        if message["type"] == "http.response.start" and world.settings.faults.slow:
+            await world.clock.sleep(world.settings.faults.slow)
+        await send(message)
+
+    return later
 
 
 def _random_error(world: World) -> Refusal:

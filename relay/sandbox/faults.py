@@ -28,7 +28,7 @@ class Faults(Struct, forbid_unknown_fields=True):
     lost_answers: float = 0.0
     """Creates that are accepted and charged, and whose answer never arrives."""
     slow: float = 0.0
-    """Added to each answer."""
+    """How long each answer is held back once its work is done."""
 
 
 class Dice:

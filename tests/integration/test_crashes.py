@@ -110,13 +110,13 @@ def zygote() -> Iterator[subprocess.Popen[str]]:
 class Scene:
     """Sandbox, receiver and a mortal relay."""
 
-    def __init__(self, zygote: subprocess.Popen[str], folder: Path, stack: ExitStack) -> None:
+    def __init__(self, zygote: subprocess.Popen[str], folder: Path, stack: ExitStack, contract: Any) -> None:
         self.folder = folder
         port, sandbox_port = free_port(), free_port()
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
         sandbox = SandboxSettings(
             url=self.sandbox_url,
-            contract="current",
+            contract=contract,
             speed=25.0,
             poll_limit=1_000_000,
             webhook_url=f"http://127.0.0.1:{port}/webhooks/beatapi",
@@ -132,7 +132,6 @@ class Scene:
             "beatapi_base_url": self.sandbox_url,
             "beatapi_api_key": KEY,
             "beatapi_webhook_secret": [SECRET],
-            "beatapi_contract": "current",
             "port": port,
             "data": str(folder / "data"),
             "recipes": str(folder / "recipes"),
@@ -147,6 +146,13 @@ class Scene:
             },
         }
         self.relay = Mortal(zygote, settings)
+
+    def faults(self, **faults: Any) -> None:
+        httpx.post(f"{self.sandbox_url}/sandbox/faults", json=faults, trust_env=False).raise_for_status()
+
+    def creates(self) -> int:
+        ledger = httpx.get(f"{self.sandbox_url}/sandbox/ledger", trust_env=False).json()["data"]
+        return ledger["creates"]
 
     def create(self, title: str) -> str:
         """Ask until it is answered; the client's own key makes that safe."""
@@ -180,10 +186,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(zygote: subprocess.Popen[str], tmp_path: Path) -> Iterator[Scene]:
+def scene(zygote: subprocess.Popen[str], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
     with ExitStack() as stack:
-        scene = Scene(zygote, tmp_path, stack)
-        yield scene
+        yield Scene(zygote, tmp_path, stack, getattr(request, "param", "current"))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -227,6 +232,31 @@ def test_killed_at_seeded_moments_nothing_is_lost_doubled_or_torn(scene: Scene, 
     acknowledged = {sent["event_id"] for sent in ledger["webhooks"] if 200 <= sent["status"] < 300}
     assert len(neighbour.acknowledged) > 20
     assert acknowledged | set(neighbour.acknowledged) <= written, "an acknowledged receipt is missing"
+
+
+def killed_while_the_answer_to_the_create_is_under_way(scene: Scene) -> None:
+    scene.faults(slow=2.0)
+    scene.relay.start()
+    scene.create("song")
+    wait_for(lambda: scene.creates() == 1, "the charge")
+    scene.relay.kill()
+    scene.faults()
+    scene.relay.start()
+
+
+def test_a_create_cut_by_a_kill_is_repeated_with_its_key_where_that_is_free(scene: Scene) -> None:
+    killed_while_the_answer_to_the_create_is_under_way(scene)
+    wait_for(lambda: scene.rows("SELECT 1 FROM deliveries WHERE step = 'tell' AND state = 'done'"), "the delivery")
+    assert scene.creates() == 1
+    scene.relay.terminate()
+
+
+@pytest.mark.parametrize("scene", ["launch"], indirect=True)
+def test_a_create_cut_by_a_kill_is_held_where_a_repeat_would_cost(scene: Scene) -> None:
+    killed_while_the_answer_to_the_create_is_under_way(scene)
+    wait_for(lambda: scene.rows("SELECT 1 FROM operations WHERE state = 'unconfirmed'"), "the operation to be held")
+    assert scene.creates() == 1
+    scene.relay.terminate()
 
 
 def test_sigterm_drains(scene: Scene) -> None:
