@@ -30,7 +30,8 @@ LABEL org.opencontainers.image.title="beatrelay" \
       org.opencontainers.image.licenses="MIT"
 
 # A fixed number, so that a volume's files keep their owner from one image to the next.
-RUN useradd --system --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin beatrelay \
+RUN groupadd --system --gid 10001 beatrelay \
+ && useradd --system --uid 10001 --gid beatrelay --no-create-home --home-dir /data --shell /usr/sbin/nologin beatrelay \
  && install -d -o beatrelay -g beatrelay -m 0700 /data
 COPY --from=build /opt/beatrelay /opt/beatrelay
 
@@ -41,7 +42,7 @@ ENV PATH=/opt/beatrelay/bin:$PATH \
     BEATRELAY_HOST=0.0.0.0 \
     BEATRELAY_DATA=/data
 
-USER 10001
+USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8787

@@ -25,6 +25,7 @@ from relay.api.tasks import TasksController
 from relay.clock import Clock, SystemClock
 from relay.flow.archive import Archive, MediaStore
 from relay.flow.deliver import Deliverer
+from relay.flow.housekeeping import Housekeeping
 from relay.flow.inbox import Inbox
 from relay.flow.intake import Intake
 from relay.flow.observe import Observer, Pace
@@ -105,6 +106,7 @@ class Relay:
             self.poller.nudge,
             self.metrics.count_webhook,
         )
+        self.housekeeping = Housekeeping(journal, clock, settings.retention_days)
         self.loops = (self.intake, self.poller, self.deliverer)
 
     def _news(self) -> None:
@@ -115,11 +117,13 @@ class Relay:
         """Begin to work."""
         for recipe in self.recipes:
             await self.journal.deliveries.keep_recipe(recipe.hash, recipe.name, recipe.file, recipe.source)
+        self.housekeeping.start()
         self._working = [asyncio.create_task(loop.run(), name=loop.name) for loop in self.loops]
 
     async def stop(self) -> None:
         """Drain: take nothing new, finish what is under way, write it down. What does not finish in time
         stays leased and is due again at the next start, under the same key."""
+        self.housekeeping.stop()
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
                 await asyncio.gather(*(loop.stop() for loop in self.loops))

@@ -46,6 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     media_max_bytes: int = 2 * 1024**3
     workers: int = 8
     drain_seconds: float = 30.0
+    retention_days: int = 90
     volatile_journal: bool = False
     log_format: str = "text"
     connections: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])

@@ -232,6 +232,13 @@ SETTINGS: tuple[Setting, ...] = (
         "How long a stop waits for work under way.",
     ),
     Setting(
+        "retention_days",
+        "BEATRELAY_RETENTION_DAYS",
+        _whole(1, 36500),
+        "a whole number from 1",
+        "How long receipts and history are kept; tasks and what they cost are kept for ever.",
+    ),
+    Setting(
         "volatile_journal",
         "BEATRELAY_VOLATILE_JOURNAL",
         _yes,

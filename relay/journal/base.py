@@ -336,6 +336,11 @@ class Journal(Protocol):
 
     async def pulse(self) -> Pulse: ...
 
+    async def forget(self, before: float, limit: int) -> int:
+        """Delete at most ``limit`` receipts and as many lines of history older than ``before``; returns how many.
+        The history of a task with unfinished work stays whole, and so does the money."""
+        ...
+
     def last_commit_at(self) -> float:
         """Unix seconds of the last durable commit (of opening, if there was none)."""
         ...

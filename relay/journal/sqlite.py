@@ -89,6 +89,9 @@ class SqliteJournal:
     async def pulse(self) -> Pulse:
         return await self.read(_pulse)
 
+    async def forget(self, before: float, limit: int) -> int:
+        return await self.write(lambda connection: _forget(connection, before, limit))
+
     def last_commit_at(self) -> float:
         return self._writer.last_commit_at if self._writer else self._opened_at
 
@@ -166,6 +169,22 @@ def _hand_back(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE operations SET due_at = ? WHERE due_at IS NOT NULL AND state = 'sending'", (now,))
     connection.execute("UPDATE tasks SET next_poll_at = ? WHERE next_poll_at > ?", (now, now))
     connection.execute("COMMIT")
+
+
+def _forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
+    receipts = connection.execute(
+        "DELETE FROM receipts WHERE rowid IN (SELECT rowid FROM receipts WHERE received_at < ?"
+        " AND id NOT IN (SELECT hint_receipt FROM tasks WHERE hint_receipt IS NOT NULL) LIMIT ?)",
+        (before, limit),
+    )
+    history = connection.execute(
+        "DELETE FROM history WHERE seq IN (SELECT seq FROM history JOIN tasks ON tasks.id = history.task_id"
+        " WHERE history.at < ? AND tasks.next_poll_at IS NULL AND tasks.finished_at IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM deliveries WHERE deliveries.task_id = tasks.id AND deliveries.state NOT IN ('done', 'dead'))"
+        " ORDER BY seq LIMIT ?)",
+        (before, limit),
+    )
+    return receipts.rowcount + history.rowcount
 
 
 def _pulse(connection: sqlite3.Connection) -> Pulse:

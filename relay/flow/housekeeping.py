@@ -1,0 +1,44 @@
+"""What is done from time to time rather than for a task: APScheduler keeps the times, the journal does the work."""
+
+import logging
+from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from relay.clock import Clock
+from relay.journal import Journal
+
+log = logging.getLogger("beatrelay")
+
+DAY = 86400.0
+CHUNK = 1000
+"""Rows deleted in one transaction: small enough that no webhook waits for it."""
+
+
+class Housekeeping:
+    """Forgets receipts and history older than ``retention_days``; never tasks, operations or what they cost."""
+
+    def __init__(self, journal: Journal, clock: Clock, retention_days: int) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._retention_days = retention_days
+        self._scheduler: Any = AsyncIOScheduler(timezone="UTC")
+        self._scheduler.add_job(self.forget, "interval", hours=1, jitter=300, max_instances=1, coalesce=True)
+
+    def start(self) -> None:
+        """Begin to keep the times."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self._scheduler.shutdown(wait=False)
+
+    async def forget(self) -> int:
+        """Delete what is old enough, a chunk at a time; returns how many rows."""
+        before = self._clock.now() - self._retention_days * DAY
+        total = 0
+        while deleted := await self._journal.forget(before, CHUNK):
+            total += deleted
+        if total:
+            log.info("forgot %d receipts and lines of history older than %d days", total, self._retention_days)
+        return total
