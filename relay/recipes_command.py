@@ -10,7 +10,7 @@ import click
 from connectors import discover
 from relay.contract import encode
 from relay.recipe import Problem, Recipe, RecipeErrors, Renderer, RenderError, check, load_folder, parse
-from relay.recipe.reach import sample
+from relay.recipe.reach import sample, sample_step
 from relay.settings import SettingsError, load
 
 
@@ -43,8 +43,7 @@ def preview_command(recipe: Path) -> None:
 
 def _preview(recipe: Recipe, event: str) -> dict[str, Any]:
     context: dict[str, Any] = sample(event)
-    placeholder: dict[str, Any] = {"url": "https://example.com/result-of-the-step", "detail": {}}
-    context["steps"] = dict.fromkeys(recipe.steps, placeholder)
+    context["steps"] = {name: sample_step() for name in recipe.steps}
     renderer = Renderer()
     try:
         if not renderer.matches(recipe, context):

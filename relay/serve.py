@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 import uvicorn
 
 from relay.app import Relay, create_app
@@ -40,13 +41,16 @@ def run(settings: Settings) -> int:
         return 2
     configure(settings.log_format)
     try:
-        listener = listen(settings.host, settings.port)
-        settings = bound(settings, listener)
-        refuse_volatile(settings)
-        relay = Relay(settings, recipes_of(settings))
+        with listen(settings.host, settings.port) as listener:
+            return _serve(bound(settings, listener), listener)
     except (JournalError, RecipeErrors, OSError) as error:
         click.echo(f"beatrelay cannot start: {error}", err=True)
         return 1
+
+
+def _serve(settings: Settings, listener: socket.socket) -> int:
+    refuse_volatile(settings)
+    relay = Relay(settings, recipes_of(settings))
     _greet(relay)
     config = uvicorn.Config(
         create_app(relay),
@@ -92,8 +96,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 def bound(settings: Settings, listener: socket.socket) -> Settings:
     """The settings with the port that was really given."""
-    import msgspec
-
     return msgspec.structs.replace(settings, port=listener.getsockname()[1])
 
 

@@ -1,14 +1,14 @@
 """From a file to a :class:`Recipe`, or to everything that is wrong with it."""
 
 import hashlib
+import pathlib
 import re
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
-from .document import Document, read
+from .document import Document, Path, read
 from .errors import Problem, RecipeErrors, suggestion
 from .model import EVENTS, Recipe, RecipeSet, Step
 from .render import syntax_error
@@ -16,6 +16,7 @@ from .render import syntax_error
 RESERVED = "archive"
 """The built-in recipe that stores the files; a recipe of one's own must be called something else."""
 
+T = TypeVar("T")
 _STEP_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _PROVENANCE = {"file", "source", "hash"}
 _FIELDS = {name for name in Recipe.__struct_encode_fields__ if name not in _PROVENANCE}
@@ -30,11 +31,11 @@ def parse(source: str, file: str) -> Recipe:
     problems = _shape(document)
     if problems:
         raise RecipeErrors(problems)
-    data = cast("dict[str, Any]", document.data)
-    try:
-        recipe = msgspec.convert(_listed(data), Recipe)
-    except msgspec.ValidationError as error:
-        raise RecipeErrors([_misfit(document, str(error))]) from error
+    data = _listed(cast("dict[str, Any]", document.data))
+    # Step by step first: of a mapping, the library does not say in which entry it stumbled.
+    for path, step in _step_paths(data["steps"], data.get("on_failure")):
+        _converted(document, path, step, Step)
+    recipe = _converted(document, (), data, Recipe)
     recipe.file, recipe.source = file, source
     recipe.hash = hashlib.sha256(source.encode()).hexdigest()
     problems = [*_meaning(document, recipe), *_templates(document)]
@@ -43,7 +44,7 @@ def parse(source: str, file: str) -> Recipe:
     return recipe
 
 
-def load_folder(folder: Path) -> RecipeSet:
+def load_folder(folder: pathlib.Path) -> RecipeSet:
     """All ``*.yaml`` of a folder; none if it is not there. Raises :class:`RecipeErrors` for all files together."""
     problems: list[Problem] = []
     recipes: dict[str, Recipe] = {}
@@ -84,8 +85,8 @@ def _shape(document: Document) -> list[Problem]:
     return problems
 
 
-def _step_paths(steps: Any, on_failure: Any) -> list[tuple[tuple[str | int, ...], dict[str, Any]]]:
-    found: list[tuple[tuple[str | int, ...], dict[str, Any]]] = []
+def _step_paths(steps: Any, on_failure: Any) -> list[tuple[Path, dict[str, Any]]]:
+    found: list[tuple[Path, dict[str, Any]]] = []
     if isinstance(steps, dict):
         named = cast("dict[str, Any]", steps)
         found += [(("steps", name), step) for name, step in named.items() if isinstance(step, dict)]
@@ -95,7 +96,7 @@ def _step_paths(steps: Any, on_failure: Any) -> list[tuple[tuple[str | int, ...]
     return found
 
 
-def _unknown(document: Document, path: tuple[str | int, ...], data: dict[str, Any], known: set[str]) -> list[Problem]:
+def _unknown(document: Document, path: Path, data: dict[str, Any], known: set[str]) -> list[Problem]:
     return [
         document.problem((*path, key), f"`{key}:` is not known here", suggestion(key, known))
         for key in data
@@ -112,10 +113,18 @@ def _listed(data: dict[str, Any]) -> dict[str, Any]:
     return listed
 
 
-def _misfit(document: Document, error: str) -> Problem:
+def _converted(document: Document, path: Path, data: Any, kind: type[T]) -> T:
+    """``data`` as ``kind``, or a problem at the very place that does not fit."""
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise RecipeErrors([_misfit(document, path, str(error))]) from error
+
+
+def _misfit(document: Document, path: Path, error: str) -> Problem:
     match = _AT.fullmatch(error)
     what, where = (match["what"], match["path"] or "") if match else (error, "")
-    path: tuple[str | int, ...] = tuple(
+    path += tuple(
         int(index) if index.isdigit() else name for name, index in _PART.findall(where) if name or index.isdigit()
     )
     return document.problem(path, f"{'.'.join(map(str, path)) or 'the recipe'}: {what}")
@@ -157,7 +166,7 @@ def _templates(document: Document) -> list[Problem]:
     """Every string is a template; one that Jinja cannot read is found now, not at three in the morning."""
     problems: list[Problem] = []
 
-    def visit(value: Any, path: tuple[str | int, ...]) -> None:
+    def visit(value: Any, path: Path) -> None:
         if isinstance(value, dict):
             for key, child in cast("dict[str, Any]", value).items():
                 visit(child, (*path, key))

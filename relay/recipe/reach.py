@@ -17,6 +17,19 @@ FIELDS: dict[str, frozenset[str]] = {"task": TASK, "event": EVENT, "delivery": D
 """What is known of each thing at its first level; ``row`` and ``vars`` are open."""
 
 
+def sample_step() -> dict[str, object]:
+    """What an earlier step may have brought: the details of the shipped connectors together."""
+    detail: dict[str, object] = {
+        "path": "/srv/videos/sample.mp4",
+        "bytes": 12_345_678,
+        "sha256": "0" * 64,
+        "status": 200,
+        "response": "ok",
+        "json": {},
+    }
+    return {"url": "https://example.com/result-of-the-step", "detail": detail}
+
+
 def sample(event: str = "task.succeeded") -> dict[str, object]:
     """A realistic thing to render against, when there is no real task yet."""
     failed = event == "task.failed"

@@ -63,20 +63,37 @@ def _trouble(app: ASGIApp, world: World) -> ASGIApp:
                 refusal = _random_error(world).answer(scope["state"]["request_id"])
                 await refusal.to_asgi_response(app=None, request=Request(scope))(scope, receive, send)
                 return
-        await app(scope, receive, _slowed(world, send) if path.startswith("/v1") else send)
+        answer = _Answer(world, send, slow=path.startswith("/v1"))
+        try:
+            await app(scope, receive, answer.send)
+        except Cut:
+            await answer.hang_up()
 
     return around
 
 
-def _slowed(world: World, send: Send) -> Send:
-    """The work is done at once; its answer takes its time."""
+class _Answer:
+    """An answer on its way out: it can take its time, or get lost."""
 
-    async def later(message: Any) -> None:
-        if message["type"] == "http.response.start" and world.settings.faults.slow:
-            await world.clock.sleep(world.settings.faults.slow)
-        await send(message)
+    def __init__(self, world: World, send: Send, *, slow: bool) -> None:
+        self._world = world
+        self._send = send
+        self._slow = slow
+        self._begun = False
 
-    return later
+    async def send(self, message: Any) -> None:
+        """Pass ``message`` on; the work was done at once, the answer may come late."""
+        if not self._begun and self._slow and self._world.settings.faults.slow:
+            await self._world.clock.sleep(self._world.settings.faults.slow)
+        self._begun = True
+        await self._send(message)
+
+    async def hang_up(self) -> None:
+        """Close the connection in the middle of the answer; one that has not begun is promised first."""
+        if not self._begun:
+            start: Any = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4096")]}
+            await self._send(start)
+        raise Cut
 
 
 def _random_error(world: World) -> Refusal:
@@ -87,18 +104,23 @@ def _random_error(world: World) -> Refusal:
     return Refusal(status, codes.get(status, "internal_error"), "The sandbox was told to fail.", after=after)
 
 
+def _request_id(request: Request[Any, Any, Any]) -> str:
+    """The one it was given; a path that leads nowhere never came as far as being given one."""
+    return request.scope["state"].get("request_id") or SystemClock().new_id("req")
+
+
 def _refused(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
-    return refusal.answer(request.state.request_id)
+    return refusal.answer(_request_id(request))
 
 
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     codes = {404: "not_found", 413: "bad_request"}
     status = 400 if error.status_code == 413 else error.status_code
-    return Refusal(status, codes.get(error.status_code, "bad_request"), error.detail).answer(request.state.request_id)
+    return Refusal(status, codes.get(error.status_code, "bad_request"), error.detail).answer(_request_id(request))
 
 
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     if isinstance(error, Cut):
         raise error  # the server closes the connection: the client sees an answer that never came
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return Refusal(500, "internal_error", "The sandbox failed; its log says why.").answer(request.state.request_id)
+    return Refusal(500, "internal_error", "The sandbox failed; its log says why.").answer(_request_id(request))

@@ -1,0 +1,280 @@
+"""Delivery workers in virtual time: the schedule, the lease, the pinned recipe."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from connectors.base import Connector, ConnectorConfig, Delivery, Gone, Outcome, Reject, Retry
+from relay.flow.archive import MediaStore
+from relay.flow.deliver import SCHEDULE, Deliverer
+from relay.flow.observe import Observer, Pace
+from relay.journal import DeliveryRow, Entry, Operation, SqliteJournal, TaskRow
+from relay.providers import Told
+from relay.recipe import RecipeSet, Renderer, parse
+from relay.settings import Settings
+from tests.virtual import VirtualClock
+
+pytestmark = pytest.mark.anyio
+
+RECIPE = """\
+name: Tell
+on: task.failed
+steps:
+  tell: { use: probe, with: { text: "{{ task.error_code }}" } }
+"""
+
+
+class ProbeConfig(ConnectorConfig):
+    text: str = ""
+
+
+class Probe(Connector):
+    """Does what the test says."""
+
+    name = "probe"
+    Config = ProbeConfig
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[ProbeConfig, Delivery]] = []
+        self.act: Callable[[], Any] = lambda: Outcome(url="https://landed")
+
+    async def deliver(self, config: ProbeConfig, delivery: Delivery) -> Outcome:
+        self.calls.append((config, delivery))
+        result = self.act()
+        if asyncio.iscoroutine(result):
+            return await result
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+class Bench:
+    """A deliverer with one probe, a real journal and virtual time."""
+
+    def __init__(self, folder: Path, recipe: str) -> None:
+        self.clock = VirtualClock()
+        self.journal = SqliteJournal.open(folder / "journal.db")
+        self.recipes = RecipeSet([parse(recipe, "recipe.yaml")])
+        self.probe = Probe()
+        renderer = Renderer()
+        self.observer = Observer(self.journal, self.clock, lambda: self.recipes, renderer, Pace(), lambda: None)
+        self.client = httpx.AsyncClient()
+        self.deliverer = Deliverer(
+            self.journal,
+            self.clock,
+            lambda: self.recipes,
+            renderer,
+            {"probe": self.probe},
+            MediaStore(folder / "media"),
+            self.client,
+            Settings(connections={"known": {"token": "t"}}),
+        )
+
+    async def fail_a_task(self) -> None:
+        now = self.clock.now()
+        task = TaskRow(
+            id="task_1",
+            provider="beatapi",
+            workflow="music-video",
+            status="queued",
+            request="{}",
+            created_at=now,
+            updated_at=now,
+        )
+        operation = Operation(
+            id="op_1", task_id="task_1", kind="create", state="queued", body="{}", created_at=now, due_at=None
+        )
+        await self.journal.tasks.create(task, operation, Entry(task_id="task_1", at=now, kind="task.accepted"))
+        for recipe in self.recipes:
+            await self.journal.deliveries.keep_recipe(recipe.hash, recipe.name, recipe.file, recipe.source)
+        raw = json.dumps({"id": "p1", "status": "failed", "error_code": "processing_failed"})
+        import relay.contract as contract
+
+        await self.observer.observe(task, Told(contract.decode(raw, contract.Task), raw), "poll")
+
+    async def work(self) -> None:
+        """One turn: everything that is due now, to its end."""
+        await self.deliverer.step()
+        await self.deliverer.drain()
+
+    async def rows(self) -> dict[str, DeliveryRow]:
+        return {row.step: row for row in await self.journal.deliveries.of_task("task_1")}
+
+    async def row(self) -> DeliveryRow:
+        return (await self.rows())["tell"]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    bench = Bench(tmp_path, getattr(request, "param", RECIPE))
+    await bench.fail_a_task()
+    yield bench
+    await bench.client.aclose()
+    await bench.journal.close()
+
+
+async def test_the_connector_gets_what_the_recipe_says(bench: Bench) -> None:
+    await bench.work()
+    ((config, delivery),) = bench.probe.calls
+    row = await bench.row()
+    assert config.text == "processing_failed"
+    assert (delivery.key, delivery.attempt, delivery.event["type"]) == (row.id, 1, "task.failed")
+    assert (row.state, json.loads(row.outcome or "")) == ("done", {"url": "https://landed", "detail": {}})
+
+
+async def test_the_whole_schedule_is_followed_and_then_it_is_dead(bench: Bench) -> None:
+    bench.probe.act = lambda: Retry("it answered 500")
+    for number, wait in enumerate(SCHEDULE, start=1):
+        await bench.work()
+        row = await bench.row()
+        assert (row.state, row.failures) == ("due", number)
+        assert row.due_at is not None
+        assert wait <= row.due_at - bench.clock.now() <= wait * 1.2
+        bench.clock.advance(row.due_at - bench.clock.now())
+    await bench.work()
+    row = await bench.row()
+    assert (row.state, row.failures, row.error) == ("dead", 12, "it answered 500")
+    assert len({delivery.key for _, delivery in bench.probe.calls}) == 1
+    assert [delivery.attempt for _, delivery in bench.probe.calls] == list(range(1, 13))
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [(1.0, 5, 6), (60.0, 60, 60), (10 * 86400.0, 86400, 86400)])
+async def test_retry_after_only_lengthens_and_at_most_to_a_day(
+    bench: Bench, asked: float, least: float, most: float
+) -> None:
+    bench.probe.act = lambda: Retry("it answered 429", after=asked)
+    await bench.work()
+    row = await bench.row()
+    assert row.due_at is not None
+    assert least <= row.due_at - bench.clock.now() <= most
+
+
+@pytest.mark.parametrize("error", [Reject("the file is too large"), Gone("it answered 410")])
+async def test_what_can_never_work_is_dead_at_once(bench: Bench, error: Exception) -> None:
+    bench.probe.act = lambda: error
+    await bench.work()
+    row = await bench.row()
+    assert (row.state, row.error, len(bench.probe.calls)) == ("dead", str(error), 1)
+
+
+async def test_a_connectors_bug_is_retried_and_named_without_its_text(bench: Bench) -> None:
+    bench.probe.act = lambda: RuntimeError("token t was wrong")
+    await bench.work()
+    row = await bench.row()
+    assert (row.state, row.error) == ("due", "the connector probe failed: RuntimeError")
+
+
+async def test_a_long_attempt_keeps_its_lease(bench: Bench) -> None:
+    landing = asyncio.Event()
+
+    async def slowly() -> Outcome:
+        await landing.wait()
+        return Outcome()
+
+    bench.probe.act = slowly
+    await bench.deliverer.step()
+    await until(lambda: bool(bench.probe.calls))
+    for _ in range(12):
+        fence = (await bench.row()).due_at
+        bench.clock.advance(14)
+        await until_changed(bench, fence)
+        assert await bench.journal.deliveries.claim(bench.clock.now(), 10, 40) == []
+    landing.set()
+    await bench.deliverer.drain()
+    assert (await bench.row()).state == "done"
+
+
+async def test_a_result_after_the_lease_was_lost_does_not_count(bench: Bench) -> None:
+    async def stolen() -> Outcome:
+        bench.clock.advance(0)
+        await bench.journal.deliveries.claim(bench.clock.now() + 1000, 10, 40)
+        return Outcome(url="https://too-late")
+
+    bench.probe.act = stolen
+    await bench.work()
+    row = await bench.row()
+    assert (row.state, row.outcome, row.attempts) == ("leased", None, 2)
+
+
+LIMITED = RECIPE.replace("use: probe,", "use: probe, retry: { attempts: 2 },")
+
+
+@pytest.mark.parametrize("bench", [LIMITED], indirect=True)
+async def test_a_recipe_may_give_up_sooner(bench: Bench) -> None:
+    bench.probe.act = lambda: Retry("no")
+    await bench.work()
+    bench.clock.advance(10)
+    await bench.work()
+    assert (await bench.row()).state == "dead"
+
+
+@pytest.mark.parametrize(
+    ("bench", "error"),
+    [
+        (RECIPE.replace("use: probe", "use: prob"), "there is no connector named 'prob'; there are probe"),
+        (RECIPE.replace("text:", "txt:"), "does not fit probe: Object contains unknown field `txt`"),
+        (RECIPE.replace("task.error_code", "task.eror_code"), "did you mean 'error_code'?"),
+        (RECIPE.replace('"{{ task.error_code }}"', "7"), "Expected `str`, got `int`"),
+    ],
+    indirect=["bench"],
+)
+async def test_a_wrong_recipe_is_a_dead_letter_that_says_what_is_wrong(bench: Bench, error: str) -> None:
+    await bench.work()
+    row = await bench.row()
+    assert row.state == "dead"
+    assert error in (row.error or "")
+    assert bench.probe.calls == []
+
+
+@pytest.mark.parametrize("bench", [RECIPE.replace("use: probe,", "use: probe, connection: nope,")], indirect=True)
+async def test_a_connection_that_is_not_there_yet_is_waited_for(bench: Bench) -> None:
+    await bench.work()
+    row = await bench.row()
+    assert row.state == "due"
+    assert "add [connections.nope]" in (row.error or "")
+
+
+async def test_a_recipe_edited_meanwhile_does_not_change_what_was_planned(bench: Bench) -> None:
+    bench.recipes = RecipeSet([parse(RECIPE.replace("task.error_code", "task.id"), "recipe.yaml")])
+    await bench.work()
+    assert bench.probe.calls[0][0].text == "processing_failed"
+
+
+FAILING = """\
+name: Tell
+on: task.failed
+steps:
+  tell: { use: probe, retry: { attempts: 1 } }
+  after_that: { use: probe, after: tell }
+on_failure:
+  - use: probe
+    with: { text: "{{ delivery.step }}: {{ delivery.error }}, {{ delivery.attempts }} time" }
+"""
+
+
+@pytest.mark.parametrize("bench", [FAILING], indirect=True)
+async def test_somebody_is_told_of_a_dead_letter_and_what_waits_for_it_stays(bench: Bench) -> None:
+    answers = iter([Retry("it answered 500"), Outcome()])
+    bench.probe.act = lambda: next(answers)
+    await bench.work()
+    await bench.work()
+    assert [config.text for config, _ in bench.probe.calls] == ["", "tell: it answered 500, 1 time"]
+    states = {step: row.state for step, row in (await bench.rows()).items()}
+    assert states == {"tell": "dead", "after_that": "waiting", "tell!0": "done"}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def until_changed(bench: Bench, due_at: float | None) -> None:
+    async with asyncio.timeout(10):
+        while (await bench.row()).due_at == due_at:
+            await asyncio.sleep(0)

@@ -1,0 +1,129 @@
+"""Before the relay starts: what must be there, and what would be unsafe."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from relay.cli import main
+from relay.journal import JournalError
+from relay.log import redact
+from relay.serve import filesystem, listen, refuse_volatile
+from relay.settings import Settings
+
+
+def run(*arguments: str, **environ: str) -> tuple[int, str]:
+    clean = {name: None for name in os.environ if name.startswith(("BEATAPI_", "BEATRELAY_"))}
+    result = CliRunner().invoke(main, arguments, env={**clean, **environ})
+    return result.exit_code, result.output
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_keys_it_says_what_is_missing_and_offers_the_sandbox() -> None:
+    status, text = run("serve")
+    assert status == 2
+    assert "Missing: BEATAPI_API_KEY and BEATAPI_WEBHOOK_SECRET." in text
+    assert "beatrelay sandbox --webhook http://127.0.0.1:8787/webhooks/beatapi" in text
+    assert "beatrelay demo" in text
+
+
+def test_a_wrong_setting_stops_the_start() -> None:
+    status, text = run("serve", BEATRELAY_PORT="x")
+    assert status == 1
+    assert "BEATRELAY_PORT is 'x'; it must be a whole number from 0 to 65535" in text
+    assert "Traceback" not in text
+
+
+KEYS = {
+    "BEATAPI_API_KEY": "sk_a_key_of_mine",
+    "BEATAPI_WEBHOOK_SECRET": "whsec_mine",
+    "BEATRELAY_VOLATILE_JOURNAL": "yes",
+}
+
+
+def test_a_port_in_use_is_said_with_the_next_step() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        status, text = run("serve", "--port", str(taken.getsockname()[1]), **KEYS)
+    assert status == 1
+    assert "cannot be listened on" in text
+    assert "BEATRELAY_PORT" in text
+
+
+def test_a_broken_recipe_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "bad.yaml").write_text("name: x\non: task.suceeded\nsteps: { a: { use: http } }\n")
+    status, text = run("serve", "--port", "0", **KEYS)
+    assert status == 1
+    assert "bad.yaml:2:5: 'task.suceeded' is not an event" in text
+    assert "did you mean 'task.succeeded'?" in text
+
+
+def test_a_journal_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("relay.serve.filesystem", lambda path: "tmpfs")
+    with pytest.raises(JournalError, match="set BEATRELAY_DATA to a folder on disk"):
+        refuse_volatile(Settings(data=tmp_path))
+    refuse_volatile(Settings(data=tmp_path, volatile_journal=True))
+
+
+@pytest.mark.skipif(not Path("/proc/mounts").exists(), reason="this machine has no /proc/mounts to read")
+def test_the_file_system_is_told_by_its_mount() -> None:
+    assert filesystem(Path("/proc/self")) == "proc"
+    assert filesystem(Path("/")) not in ("", "proc")
+
+
+def test_port_0_gives_a_free_one() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.getsockname()[1] > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("key sk_live_1234567890 failed", "key sk_… failed"),
+        ("secret whsec_MfKQ9r8GKYqrTwj==", "secret whsec_…"),
+        ("Authorization: Bearer abcdef", "Authorization: Bearer …"),
+        ("task_019e1234567890 is fine", "task_019e1234567890 is fine"),
+    ],
+)
+def test_log_lines_show_no_secret(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_help_teaches() -> None:
+    status, text = run("--help")
+    assert status == 0
+    assert "watch the whole line work" in text
+    assert "BEATRELAY_RETENTION_DAYS" in run("serve", "--help")[1]
+    assert "x-sandbox-fault" in run("sandbox", "--help")[1]
+
+
+def test_the_openapi_document_is_checked_for_drift(tmp_path: Path) -> None:
+    assert run("openapi")[0] == 0
+    assert run("openapi", "--check")[0] == 0
+    (tmp_path / "openapi" / "beatrelay.json").write_text("{}")
+    status, text = run("openapi", "--check")
+    assert (status, "is out of date" in text) == (1, True)
+
+
+def test_why_says_what_to_do_when_there_is_nothing_to_tell(tmp_path: Path) -> None:
+    status, text = run("why", "task_1", "--data", str(tmp_path / "nowhere"))
+    assert (status, "there is no journal at" in text) == (1, True)
+
+
+def test_recipes_are_checked_and_previewed(tmp_path: Path) -> None:
+    good = tmp_path / "good.yaml"
+    good.write_text(
+        "name: x\non: task.succeeded\nsteps: { a: { use: http, with: { url: 'https://x/{{ task.id }}' } } }\n"
+    )
+    assert run("recipes", "check", str(good)) == (0, "1 recipe is fine\n")
+    assert '"url": "https://x/task_' in run("recipes", "preview", str(good))[1]
+    good.write_text(good.read_text().replace("task.id", "task.idd"))
+    status, text = run("recipes", "check", str(good))
+    assert (status, "`task.idd` is not there" in text) == (1, True)
+    assert run("recipes", "preview", str(good))[0] == 1
