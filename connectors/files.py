@@ -1,6 +1,7 @@
 """Writing files so that nobody ever sees half of one, and nobody writes outside their folder."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -34,7 +35,7 @@ async def write_atomically(target: Path, chunks: AsyncIterator[bytes], *, key: s
     """
     unfinished = target.with_name(f".{key}.part")
     digest, size = hashlib.sha256(), 0
-    file = await asyncio.to_thread(unfinished.open, "wb")
+    file = unfinished.open("wb")
     try:
         async for chunk in chunks:
             digest.update(chunk)
@@ -44,7 +45,8 @@ async def write_atomically(target: Path, chunks: AsyncIterator[bytes], *, key: s
         file.close()
         await asyncio.to_thread(_put_in_place, unfinished, target)
     except BaseException:
-        file.close()
+        with contextlib.suppress(OSError):  # what is buffered cannot be written either, and is not wanted
+            file.close()
         unfinished.unlink(missing_ok=True)
         raise
     return size, digest.hexdigest()
