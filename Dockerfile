@@ -19,6 +19,7 @@ RUN python -m venv --without-pip /opt/beatrelay \
 COPY pyproject.toml README.md LICENSE ./
 COPY connectors/ connectors/
 COPY relay/ relay/
+COPY recipes/ recipes/
 RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/build/bin/python -m pip --python /opt/beatrelay/bin/python install --no-deps --no-index /dist/*.whl \
  && /opt/beatrelay/bin/python -m compileall -q /opt/beatrelay
