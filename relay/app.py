@@ -67,6 +67,7 @@ class Relay:
             settings.beatapi_webhook_secret,
             contract=settings.beatapi_contract,
             polls_per_minute=settings.polls_per_minute,
+            timeout=settings.timeout_seconds,
         )
         self.store = MediaStore(settings.data / "media")
         self._build_line()
@@ -79,7 +80,7 @@ class Relay:
             log.warning("%s", problem)
         archive = Archive(self.store, journal, clock, self._clients["media"], settings.media_max_bytes)
         self.observer = Observer(journal, clock, lambda: self.recipes, renderer, pace, self._news)
-        self.intake = Intake(journal, clock, self.provider, self.observer)
+        self.intake = Intake(journal, clock, self.provider, self.observer, lease=settings.lease_seconds)
         self.poller = Poller(
             journal,
             clock,
@@ -88,6 +89,7 @@ class Relay:
             pace,
             budget=Budget(self.provider.polls_per_minute, clock),
             grace=settings.webhook_grace_seconds,
+            lease=settings.lease_seconds,
         )
         self.deliverer = Deliverer(
             journal,

@@ -1,5 +1,6 @@
 """``beatrelay why``: a task's story on the terminal."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -80,5 +81,5 @@ def _table(moments: list[Moment], start: float) -> Table:
 def _plain(name: str, value: object) -> str:
     if name == "next_at" and isinstance(value, float):
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
-    text = redact(str(value))
+    text = redact(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 300 else text[:297] + "…"

@@ -12,23 +12,23 @@ import msgspec
 
 from relay.clock import Clock
 from relay.contract import Status, Task, TaskUsage, encode
-from relay.journal import Change, Conflict, Entry, Journal, Operation, TaskRow
+from relay.journal import Change, Conflict, Entry, Journal, Operation, Superseded, TaskRow
 from relay.providers import Busy, Provider, Refused, Told, Unclear
 
 from .loop import Loop
 from .observe import Observer
 
-LEASE = 60.0
-"""Seconds a create may take before another worker calls it unclear."""
 AT_ONCE = 4
 BACKOFF_FIRST, BACKOFF_MOST = 2.0, 300.0
 
 
 class Intake(Loop):
-    """Accepts requests, and sends what is due. :meth:`accept` nudges the sender."""
+    """Accepts requests, and sends what is due. :meth:`accept` nudges the sender. ``lease`` is how many seconds a
+    create may take before another worker calls it unclear: more than the provider's own limit of time."""
 
-    def __init__(self, journal: Journal, clock: Clock, provider: Provider, observer: Observer) -> None:
+    def __init__(self, journal: Journal, clock: Clock, provider: Provider, observer: Observer, *, lease: float) -> None:
         super().__init__("intake", clock)
+        self._lease = lease
         self._journal = journal
         self._provider = provider
         self._observer = observer
@@ -72,7 +72,7 @@ class Intake(Loop):
     async def step(self) -> float:
         room = AT_ONCE - len(self._running)
         if room > 0:
-            for operation in await self._journal.tasks.claim_operations(self._clock.now(), room, LEASE):
+            for operation in await self._journal.tasks.claim_operations(self._clock.now(), room, self._lease):
                 self.spawn(self._running, self.send(operation))
         if len(self._running) >= AT_ONCE:
             return 1.0
@@ -92,11 +92,11 @@ class Intake(Loop):
         match answer:
             case Told():
                 self._settle(operation, "accepted")
-                await self._observer.observe(task, answer, "create", operation)
+                await self._learn(task, answer, operation)
             case Refused():
                 self._settle(operation, "refused")
                 operation.error = answer.error.message
-                await self._observer.observe(task, _refusal(task, answer), "create", operation)
+                await self._learn(task, _refusal(task, answer), operation)
             case Busy(reason=reason, after=after):
                 await self._again(operation, reason, after)
             case Unclear(reason=reason, after=after):
@@ -104,6 +104,25 @@ class Intake(Loop):
                     await self._again(operation, reason, after)
                 else:
                     await self._hold(operation, reason)
+
+    async def _learn(self, task: TaskRow, told: Told, operation: Operation) -> None:
+        """Take in what the create brought. If our lease ran out meanwhile, what we know still is a fact: it
+        counts unless whoever took over knows it too."""
+        while True:
+            try:
+                await self._observer.observe(task, told, "create", operation)
+            except Superseded:
+                current = await self._current(operation)
+                if current.state == "accepted":
+                    return
+                operation.fence = current.fence
+                task = await self._task(operation)
+                continue
+            return
+
+    async def _current(self, operation: Operation) -> Operation:
+        known = await self._journal.tasks.operations(operation.task_id)
+        return next(one for one in known if one.id == operation.id)
 
     async def _task(self, operation: Operation) -> TaskRow:
         task = await self._journal.tasks.get(operation.task_id)
@@ -135,10 +154,9 @@ class Intake(Loop):
             entry = Entry(task_id=task.id, at=self._clock.now(), kind=kind or "", data=data)
             try:
                 await self._journal.tasks.apply(Change(task=task, operation=operation, history=[entry] if kind else []))
+            except Superseded:
+                return  # another worker took it over; its outcome counts
             except Conflict:
-                current = await self._journal.tasks.operations(task.id)
-                if all(known.fence != operation.fence for known in current if known.id == operation.id):
-                    return  # another worker took it over; its outcome counts
                 continue
             return
 

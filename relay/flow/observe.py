@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from relay.clock import Clock
 from relay.contract import ACTIONABLE, Status, Task, decode
-from relay.journal import Change, Conflict, Entry, Finish, Journal, JournalError, Operation, Source, TaskRow
+from relay.journal import Change, Conflict, Entry, Finish, Journal, JournalError, Operation, Source, Superseded, TaskRow
 from relay.providers import Told
 from relay.recipe import RecipeSet, Renderer
 
@@ -69,7 +69,8 @@ class Observer:
         """Take in what ``source`` told of ``task``. ``operation`` is settled in the same transaction.
 
         Returns the task as it is now known. Losing a race against another observer is not an error: the
-        news is compared again with what the other one wrote.
+        news is compared again with what the other one wrote. Raises :class:`Superseded` if the operation was
+        handed to somebody else meanwhile.
         """
         while True:
             change = await self._change(task, told, source)
@@ -80,6 +81,8 @@ class Observer:
             change.operation = operation
             try:
                 await self._journal.tasks.apply(change)
+            except Superseded:
+                raise
             except Conflict:
                 task = await self._again(task.id)
                 continue

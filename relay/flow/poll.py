@@ -10,8 +10,6 @@ from relay.providers import Busy, MalformedWebhook, Missing, Provider, Told, Unc
 from .loop import Loop
 from .observe import Observer, Pace, classify
 
-LEASE = 30.0
-"""Seconds after which a poll that nobody reports back on is due again."""
 AT_ONCE = 8
 """Polls under way at the same time: httpx degrades with more, and the budget is two a second anyway."""
 BACKOFF_MOST = 300.0
@@ -53,7 +51,8 @@ class Budget:
 
 
 class Poller(Loop):
-    """Polls what is due. A webhook, or a new task, calls :meth:`nudge`."""
+    """Polls what is due. A webhook, or a new task, calls :meth:`nudge`. ``grace`` and ``lease`` are seconds: how long
+    polls may fail before a webhook is believed, and after which a poll nobody reports back on is due again."""
 
     def __init__(
         self,
@@ -65,6 +64,7 @@ class Poller(Loop):
         *,
         budget: Budget,
         grace: float,
+        lease: float,
     ) -> None:
         super().__init__("poller", clock)
         self._journal = journal
@@ -73,6 +73,7 @@ class Poller(Loop):
         self._pace = pace
         self._budget = budget
         self._grace = grace
+        self._lease = lease
         self._running: set[asyncio.Task[None]] = set()
 
     async def step(self) -> float:
@@ -80,7 +81,7 @@ class Poller(Loop):
         room = self._budget.take(AT_ONCE - len(self._running))
         if room == 0:
             return self._budget.wait() if len(self._running) < AT_ONCE else 1.0
-        tasks = await self._journal.tasks.claim_polls(self._clock.now(), room, LEASE)
+        tasks = await self._journal.tasks.claim_polls(self._clock.now(), room, self._lease)
         self._budget.give_back(room - len(tasks))
         for task in tasks:
             self.spawn(self._running, self.poll(task))

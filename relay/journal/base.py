@@ -26,6 +26,10 @@ class Conflict(JournalError):
     """The task changed since it was read. Read it again and decide anew."""
 
 
+class Superseded(Conflict):
+    """The operation was handed to another worker since it was claimed."""
+
+
 class Receipt(Struct, kw_only=True):
     """One inbound webhook, raw, with our verdict on it. Never holds a secret."""
 
@@ -238,7 +242,7 @@ class Tasks(Protocol):
     async def apply(self, change: Change) -> None:
         """Apply ``change``. Settling an operation picks up receipts that came before its task's provider id
         was known; a webhook that came since the task was read keeps its hint and its poll.
-        Raises :class:`Conflict` if the task's version or the operation's fence moved on."""
+        Raises :class:`Conflict` if the task's version moved on, :class:`Superseded` if the operation's fence did."""
         ...
 
     async def note(self, entry: Entry) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from .base import Change, Conflict, Entry, Finish, Operation, TaskRow
+from .base import Change, Conflict, Entry, Finish, Operation, Superseded, TaskRow
 from .rows import insert, read, update, values
 from .sqlite_deliveries import append, insert_deliveries
 
@@ -143,7 +143,7 @@ def _apply(connection: sqlite3.Connection, change: Change) -> None:
     if operation is not None:
         fence = connection.execute("SELECT fence FROM operations WHERE id = ?", (operation.id,)).fetchone()
         if fence is None or fence[0] != operation.fence:
-            raise Conflict(f"operation {operation.id} was taken over by another worker")
+            raise Superseded(f"operation {operation.id} was taken over by another worker")
     guarded = [task.woken_at, task.next_poll_at, task.woken_at, task.hint_receipt, task.id, task.version]
     done = connection.execute(_UPDATE_TASK, [*values(task, skip=_TASK_FIXED), *guarded])
     if done.rowcount == 0:

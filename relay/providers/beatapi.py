@@ -1,5 +1,6 @@
 """Beat API: the contract itself, so almost nothing is translated."""
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -54,7 +55,8 @@ _decode_head = msgspec.json.Decoder(_EventHead).decode
 
 
 class BeatApi:
-    """A Beat API account. ``secrets`` are its webhook secrets: several during a rotation, any may match."""
+    """A Beat API account. ``secrets`` are its webhook secrets: several during a rotation, any may match.
+    ``timeout`` limits each call as a whole, in seconds."""
 
     name = "beatapi"
     webhooks: Literal["news", "hint", "none"] = "hint"
@@ -68,6 +70,7 @@ class BeatApi:
         *,
         contract: Contract = "auto",
         polls_per_minute: int = 120,
+        timeout: float = 20.0,
     ) -> None:
         self._client = client
         self._base_url = base_url.rstrip("/")
@@ -75,6 +78,7 @@ class BeatApi:
         self._secrets = [secret.encode() for secret in secrets]
         self._contract: Contract = contract
         self.polls_per_minute = polls_per_minute
+        self._timeout = timeout
 
     async def idempotent_create(self) -> bool:
         """The current contract honours keys, launch ignores them. ``period`` in the usage tells them apart;
@@ -149,9 +153,14 @@ class BeatApi:
     async def _send(
         self, method: str, path: str, *, content: bytes | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        return await self._client.request(
+        request = self._client.build_request(
             method, self._base_url + path, content=content, headers={**self._headers, **(headers or {})}
         )
+        try:
+            async with asyncio.timeout(self._timeout):  # httpx limits each step; a lease needs a limit to the whole
+                return await self._client.send(request)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(f"no whole answer within {self._timeout:g} s", request=request) from error
 
 
 def _answer_to_create(response: httpx.Response) -> CreateAnswer:
