@@ -181,6 +181,7 @@ def create_app(relay: Relay) -> Litestar:
         exception_handlers=HANDLERS,
         openapi_config=openapi.openapi_config([WholeJson(), Reference()]),
         lifespan=[relay.lifespan],
+        plugins=[openapi.ExactNumbers()],
         logging_config=None,
     )
 

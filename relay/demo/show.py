@@ -45,9 +45,9 @@ def table(progress: list[Progress]) -> Table:
     """Task, status, how it was learnt, file, deliveries."""
     grid = Table(title="beatrelay demo: 30 % of the webhooks are dropped on purpose", title_justify="left")
     for name in ("song", "task", "status", "learnt by", "polls", "file", "delivered", "seconds"):
-        grid.add_column(name, overflow="fold", no_wrap=name == "task")
+        grid.add_column(name, overflow="fold", no_wrap=name in ("task", "learnt by"))
     for one in progress:
-        learnt = "poll (webhook was dropped)" if one.learnt_by == "poll" else one.learnt_by
+        learnt = "poll (webhook dropped)" if one.learnt_by == "poll" else one.learnt_by
         grid.add_row(
             one.title,
             one.task_id,
