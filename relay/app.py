@@ -30,6 +30,7 @@ from relay.flow.inbox import Inbox
 from relay.flow.intake import Intake
 from relay.flow.observe import Observer, Pace
 from relay.flow.poll import Budget, Poller
+from relay.flow.settle import Settler
 from relay.journal import SqliteJournal
 from relay.metrics import Metrics
 from relay.net import Egress, guarded_client
@@ -101,15 +102,17 @@ class Relay:
             self._clients["deliveries"],
             settings,
         )
+        self.settler = Settler(journal, clock, self.provider, self.observer, timeout=settings.timeout_seconds)
         self.inbox = Inbox(
             journal,
             clock,
             self.provider,
             self.poller.nudge,
+            self.settler.nudge,
             self.metrics.count_webhook,
         )
         self.housekeeping = Housekeeping(journal, clock, settings.retention_days)
-        self.loops = (self.intake, self.poller, self.deliverer)
+        self.loops = (self.intake, self.poller, self.settler, self.deliverer)
 
     def _news(self) -> None:
         self.poller.nudge()
@@ -164,6 +167,7 @@ def create_app(relay: Relay) -> Litestar:
         "intake": relay.intake,
         "store": relay.store,
         "metrics": relay.metrics,
+        "settler": relay.settler,
     }
     return Litestar(
         route_handlers=[

@@ -94,8 +94,9 @@ def _add_commands() -> None:
     from relay.demo import demo
     from relay.recipes_command import recipes
     from relay.sandbox.command import sandbox
+    from relay.tasks_command import tasks
 
-    for command in (demo, recipes, sandbox):
+    for command in (demo, recipes, sandbox, tasks):
         main.add_command(command)
 
 

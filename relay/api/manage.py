@@ -2,17 +2,18 @@
 
 from typing import Annotated, Any
 
-from litestar import Controller, Response, get
+from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
 from relay.contract import Data, ErrorEnvelope, Listing
+from relay.flow.settle import Decision, Question, SettleError
 from relay.flow.why import Story, as_json, tell
 from relay.journal import TaskRow
 
 from .errors import ApiError
-from .parts import TheJournal
+from .parts import TheJournal, TheSettler
 
 
 class TaskSummary(Struct):
@@ -27,6 +28,15 @@ class TaskSummary(Struct):
     polls: int
     created_at: float
     updated_at: float
+
+
+class Settlement(Struct):
+    """A person's decision on a task whose create nobody knows the fate of."""
+
+    decision: Decision
+    """``adopt`` (it is `provider_id`), ``resubmit`` (send it again, at the risk of paying twice) or ``abandon``."""
+    provider_id: str | None = None
+    """The provider's id of the task, to adopt it."""
 
 
 class ManageController(Controller):
@@ -44,6 +54,35 @@ class ManageController(Controller):
     ) -> Data[Listing[TaskSummary]]:
         """Every task that this relay knows."""
         return Data(Listing([_summary(task) for task in await journal.tasks.recent(limit, before)]))
+
+    @get("/unconfirmed", operation_id="listUnconfirmed", summary="List what a person must settle")
+    async def list_unconfirmed(self, settler: TheSettler) -> Data[Listing[Question]]:
+        """Operations whose answer was lost where a repeat could cost twice. The relay adopts a task by itself when a
+        webhook leaves no doubt; all else waits here."""
+        return Data(Listing(await settler.questions()))
+
+    @post(
+        "/tasks/{task_id:str}/settle",
+        operation_id="settleTask",
+        summary="Settle an unconfirmed task",
+        status_code=200,
+        responses={
+            404: ResponseSpec(ErrorEnvelope, description="The provider does not know it.", generate_examples=False),
+            409: ResponseSpec(ErrorEnvelope, description="There is nothing to settle so.", generate_examples=False),
+            503: ResponseSpec(ErrorEnvelope, description="The provider cannot be asked.", generate_examples=False),
+        },
+    )
+    async def settle_task(
+        self, task_id: FromPath[str], data: JSONBody[Settlement], settler: TheSettler, journal: TheJournal
+    ) -> Data[TaskSummary]:
+        """Decide what becomes of a task whose create was sent and never heard of again."""
+        try:
+            await settler.settle(task_id, data.decision, data.provider_id)
+        except SettleError as error:
+            raise ApiError(error.status, str(error)) from error
+        task = await journal.tasks.get(task_id)
+        assert task is not None, "it was there a moment ago, and tasks are never deleted"
+        return Data(_summary(task))
 
     @get(
         "/tasks/{task_id:str}",

@@ -37,7 +37,8 @@ class Reply(NamedTuple):
 
 
 class Inbox:
-    """Takes webhooks in. ``woken`` is called after a receipt that made a poll due is on disk."""
+    """Takes webhooks in. After a receipt is on disk, ``woken`` is called if it made a poll due, ``unclaimed`` if it
+    names a task that is not one of ours."""
 
     def __init__(
         self,
@@ -45,12 +46,14 @@ class Inbox:
         clock: Clock,
         provider: Provider,
         woken: Callable[[], None],
+        unclaimed: Callable[[], None],
         counted: Callable[[Verdict], None],
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._provider = provider
         self._woken = woken
+        self._unclaimed = unclaimed
         self._counted = counted
         self._evidence_minute = 0
         self._evidence = 0
@@ -81,6 +84,8 @@ class Inbox:
         )
         if received.task_id is not None:
             self._woken()
+        elif received.new and reply.verdict == "accepted":
+            self._unclaimed()
         return reply
 
     def _judge(self, headers: dict[str, str], body: bytes, now: float, oversized: bool) -> tuple[Reply, Hint | None]:

@@ -96,7 +96,7 @@ class Intake(Loop):
             case Refused():
                 self._settle(operation, "refused")
                 operation.error = answer.error.message
-                await self._learn(task, _refusal(task, answer), operation)
+                await self._learn(task, refusal(task, answer), operation)
             case Busy(reason=reason, after=after):
                 await self._again(operation, reason, after)
             case Unclear(reason=reason, after=after):
@@ -161,7 +161,7 @@ class Intake(Loop):
             return
 
 
-def _refusal(task: TaskRow, refused: Refused) -> Told:
+def refusal(task: TaskRow, refused: Refused) -> Told:
     """A create that was refused, as a task that failed: nothing was charged, nothing will come."""
     failed = Task(
         id="",

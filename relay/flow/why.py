@@ -91,6 +91,10 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "poll.failed": lambda d: f"poll failed: {d['reason']}",
     "operation.postponed": lambda d: f"not sent yet (attempt {d['attempt']}): {d['reason']}",
     "operation.unconfirmed": lambda d: f"held as unconfirmed, will not be sent again by itself: {d['reason']}",
+    "operation.adopted": lambda d: f"adopted {d['provider_id']}: its webhook leaves no doubt that it is ours",
+    "operation.adopted_by_hand": lambda d: f"adopted {d['provider_id']}: a person decided so",
+    "operation.resubmitted": lambda _: "sent again: a person decided so",
+    "operation.abandoned": lambda _: "abandoned: a person decided so",
     "delivery.done": lambda d: f"delivered {_delivery(d)}" + (f" → {d['url']}" if d.get("url") else ""),
     "delivery.failed": lambda d: f"failed {_delivery(d)}: {d['error']}",
     "delivery.dead": lambda d: f"dead letter {_delivery(d)}: {d['error']}",
@@ -102,7 +106,7 @@ def _next_operations(operations: list[Operation]) -> list[Moment]:
     for operation in operations:
         data = {"operation": operation.id, "state": operation.state, "attempts": operation.attempts}
         if operation.state == "unconfirmed":
-            text = f"{operation.kind} is unconfirmed ({operation.error}): a person must settle it"
+            text = f"{operation.kind} is unconfirmed ({operation.error}): settle it with `beatrelay tasks settle`"
             moments.append(Moment(operation.sent_at or operation.created_at, "operation.settle", text, data))
         elif operation.due_at is not None:
             text = f"{operation.kind} will be sent" + (f"; last time: {operation.error}" if operation.error else "")

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 Verdict = Literal["accepted", "stale", "expired", "forged", "unparsable", "oversized"]
 Source = Literal["create", "poll", "webhook"]
-OperationState = Literal["queued", "sending", "accepted", "unconfirmed", "refused"]
+OperationState = Literal["queued", "sending", "accepted", "unconfirmed", "refused", "abandoned"]
 DeliveryState = Literal["waiting", "due", "leased", "done", "dead"]
 
 
@@ -226,6 +226,10 @@ class Receipts(Protocol):
 
     async def get(self, receipt_id: str) -> Receipt | None: ...
 
+    async def unclaimed(self, since: float) -> list[str]:
+        """Provider ids that accepted webhooks named since then, and that none of our tasks has."""
+        ...
+
     async def of_task(self, provider_task_id: str) -> list[Receipt]:
         """All that named this task, in order of arrival."""
         ...
@@ -263,6 +267,10 @@ class Tasks(Protocol):
 
     async def operations(self, task_id: str) -> list[Operation]: ...
 
+    async def unconfirmed(self) -> list[Operation]:
+        """Operations that nobody knows the fate of, the oldest first."""
+        ...
+
     async def claim_polls(self, now: float, limit: int, lease: float) -> list[TaskRow]:
         """Hand out tasks whose poll is due, the longest due first; each is due again after ``lease`` s."""
         ...
@@ -273,8 +281,8 @@ class Tasks(Protocol):
         ...
 
     async def claim_operations(self, now: float, limit: int, lease: float) -> list[Operation]:
-        """Hand out operations to send, as they were *before* this claim: one that is already ``sending``
-        was begun by somebody whose lease ran out, so nobody knows whether it arrived."""
+        """Hand out operations to send, in the ``state`` that they had *before* this claim: one that is already
+        ``sending`` was begun by somebody whose lease ran out, so nobody knows whether it arrived."""
         ...
 
     async def next_poll(self) -> float | None:

@@ -61,6 +61,12 @@ def m002_people_and_places(db: Database) -> None:
     keys.create_index(["digest"], unique=True)
 
 
+@migrations()
+def m003_receipts_by_time(db: Database) -> None:
+    """Unclaimed webhooks are looked for by time, and old ones forgotten by it."""
+    db.table("receipts").create_index(["received_at"])
+
+
 def _receipts(db: Database) -> None:
     receipts = _create(
         db,

@@ -38,6 +38,18 @@ class SqliteReceipts:
 
         return await self._journal.read(query)
 
+    async def unclaimed(self, since: float) -> list[str]:
+        def query(connection: sqlite3.Connection) -> list[str]:
+            rows = connection.execute(
+                "SELECT DISTINCT provider_task_id FROM receipts WHERE received_at >= ? AND verdict = 'accepted'"
+                " AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.provider_id = receipts.provider_task_id)"
+                " ORDER BY received_at LIMIT 100",
+                (since,),
+            )
+            return [row[0] for row in rows]
+
+        return await self._journal.read(query)
+
     async def of_task(self, provider_task_id: str) -> list[Receipt]:
         def query(connection: sqlite3.Connection) -> list[Receipt]:
             rows = connection.execute(

@@ -80,6 +80,9 @@ class SqliteTasks:
     async def operations(self, task_id: str) -> list[Operation]:
         return await self._rows(Operation, "SELECT * FROM operations WHERE task_id = ? ORDER BY id", task_id)
 
+    async def unconfirmed(self) -> list[Operation]:
+        return await self._rows(Operation, "SELECT * FROM operations WHERE state = 'unconfirmed' ORDER BY sent_at")
+
     async def claim_polls(self, now: float, limit: int, lease: float) -> list[TaskRow]:
         def claim(connection: sqlite3.Connection) -> list[TaskRow]:
             rows = connection.execute(
@@ -106,6 +109,7 @@ class SqliteTasks:
             for operation in operations:
                 operation.fence += 1
                 operation.attempts += 1
+                operation.sent_at = now
                 connection.execute(
                     "UPDATE operations SET state = 'sending', due_at = ?, sent_at = ?, fence = ?, attempts = ?"
                     " WHERE id = ?",

@@ -116,7 +116,10 @@ class Line:
             found = self.moments(task_id, kind)
             return found if len(found) >= count else None
 
-        return wait_for(there, f"{count} x {kind} in {self.kinds(task_id)}", seconds)
+        try:
+            return wait_for(there, f"{count} x {kind}", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there is {self.kinds(task_id)}") from None
 
     def delivered(self, task_id: str) -> list[dict[str, Any]]:
         """Wait until the archive and both steps of the recipe are done."""

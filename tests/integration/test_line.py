@@ -7,8 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from standardwebhooks import Webhook
 
+from relay.cli import main
 from tests.integration.conftest import HOOK_SECRET, KEY, REQUEST, Line, wait_for
 
 Start = Callable[..., Line]
@@ -288,9 +290,83 @@ def test_a_lost_answer_is_held_where_a_repeat_would_cost(start: Start) -> None:
     assert line.task(task_id)["status"] == "queued"
 
 
+def lost(line: Line) -> tuple[str, str]:
+    """A task whose create was accepted, and whose answer was lost: our id and theirs."""
+    line.faults(lost_answers=1.0)
+    task_id = line.create()
+    line.until(task_id, "operation.unconfirmed")
+    line.faults()
+    return task_id, line.ledger()["charges"][-1]["task_id"]
+
+
+def settle(line: Line, task_id: str, **decision: str) -> int:
+    return line.client.post(f"/relay/v1/tasks/{task_id}/settle", json=decision).status_code
+
+
+def test_a_lost_task_is_adopted_by_its_webhook(start: Start) -> None:
+    line = start()
+    task_id, provider_id = lost(line)
+    line.delivered(task_id)
+    assert line.moments(task_id, "operation.adopted")[0]["provider_id"] == provider_id
+    assert line.ledger()["creates"] == 1
+    assert line.client.get("/relay/v1/unconfirmed").json()["data"]["data"] == []
+
+
+def test_two_lost_tasks_at_once_are_left_to_a_person(start: Start) -> None:
+    line = start()
+    line.faults(lost_answers=1.0)
+    tasks = [line.create(row={"title": str(number)}) for number in range(2)]
+    for task_id in tasks:
+        line.until(task_id, "operation.unconfirmed")
+    wait_for(lambda: sum(sent["status"] == 200 for sent in line.ledger()["webhooks"]) == 2, "both webhooks")
+    listed = line.client.get("/relay/v1/unconfirmed").json()["data"]["data"]
+    assert {question["task_id"] for question in listed} == set(tasks)
+    line.faults()
+    theirs = [charge["task_id"] for charge in line.ledger()["charges"]]
+    assert settle(line, tasks[0], decision="adopt", provider_id=theirs[0]) == 200
+    assert settle(line, tasks[1], decision="adopt", provider_id=theirs[0]) == 409
+    assert settle(line, tasks[1], decision="adopt", provider_id=theirs[1]) == 200
+    for task_id in tasks:
+        line.delivered(task_id)
+    assert line.ledger()["creates"] == 2
+
+
+def test_a_person_may_resubmit_or_abandon(start: Start) -> None:
+    line = start(hears=False)
+    first, _ = lost(line)
+    assert settle(line, first, decision="adopt") == 400
+    assert settle(line, first, decision="adopt", provider_id="task_unknown") == 404
+    assert settle(line, first, decision="resubmit") == 200
+    line.delivered(first)
+    assert line.ledger()["creates"] == 2
+    second, _ = lost(line)
+    assert settle(line, second, decision="abandon") == 200
+    task = line.task(second)
+    assert (task["status"], task["error_code"]) == ("failed", "abandoned")
+    assert settle(line, second, decision="abandon") == 409
+    assert settle(line, second, decision="forget") == 400
+
+
+def test_the_command_line_settles_too(start: Start) -> None:
+    line = start(hears=False)
+    task_id, provider_id = lost(line)
+    environ = {"BEATAPI_API_KEY": KEY}
+    listed = CliRunner().invoke(main, ["tasks", "--url", line.url, "list", "--unconfirmed"], env=environ)
+    assert task_id in listed.output
+    done = CliRunner().invoke(
+        main, ["tasks", "--url", line.url, "settle", task_id, "--adopt", provider_id], env=environ
+    )
+    assert (done.exit_code, done.output.startswith(f"{task_id}: ")) == (0, True)
+    assert CliRunner().invoke(main, ["tasks", "--url", line.url, "settle", task_id], env=environ).exit_code == 2
+    again = CliRunner().invoke(main, ["tasks", "--url", line.url, "settle", task_id, "--abandon"], env=environ)
+    assert (again.exit_code, "is unconfirmed" in again.output) == (1, True)
+
+
 def test_no_slot_and_no_balance_keep_the_request(start: Start) -> None:
     line = start(sandbox={"balance": 80, "concurrency": 1})
-    first, second = line.create(row={"title": "1"}), line.create(row={"title": "2"})
+    first = line.create(row={"title": "1"})
+    line.until(first, "task.observed")
+    second = line.create(row={"title": "2"})
     line.delivered(first)
     (postponed, *_) = line.until(second, "operation.postponed")
     assert "429" in postponed["reason"] or "402" in postponed["reason"]
