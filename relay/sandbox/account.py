@@ -1,10 +1,12 @@
 """Accounts: each key is one, with its own balance, tasks, endpoints, polls and ledger."""
 
+import math
 import secrets
 from collections import deque
 from decimal import Decimal
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from relay.clock import Clock
 from relay.contract import OPEN, Account, Concurrency, WebhookEndpoint, WorkflowUsage
@@ -13,6 +15,9 @@ from .errors import Refusal
 from .pricing import price
 from .settings import SandboxSettings
 from .task import SandboxTask
+
+PERIODS = ("24h", "7d", "30d", "all")
+"""What a usage report of the current contract may be asked to cover."""
 
 
 class Charge(Struct):
@@ -24,11 +29,20 @@ class Charge(Struct):
     at: float
 
 
+class CurrentAccount(Account):
+    """What the current contract reports on top."""
+
+    by_capability: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    by_model: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    by_api_key: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
 class SandboxAccount:
     """What one key owns."""
 
-    def __init__(self, settings: SandboxSettings, clock: Clock) -> None:
+    def __init__(self, settings: SandboxSettings, clock: Clock, key: str = "sk_sandbox_key") -> None:
         self.settings = settings
+        self._key = key
         self._clock = clock
         self.balance = price(settings.balance, settings.contract)
         self.tasks: dict[str, SandboxTask] = {}
@@ -47,7 +61,7 @@ class SandboxAccount:
         endpoint = WebhookEndpoint(
             id=self._clock.new_id("wh"),
             url=url,
-            secret=secret or "whsec_" + secrets.token_urlsafe(24),
+            secret=secret or "whsec_" + secrets.token_hex(24),
             created_at=now,
             updated_at=now,
             description=description,
@@ -86,23 +100,30 @@ class SandboxAccount:
         while self._polls and self._polls[0] <= now - 60:
             self._polls.popleft()
         if len(self._polls) >= self.settings.poll_limit:
-            after = max(1, round(self._polls[0] + 60 - now))
+            after = max(1, math.ceil(self._polls[0] + 60 - now))
             raise Refusal(429, "rate_limit_exceeded", "Too many polls; poll every 5-10 seconds.", after=after)
         self._polls.append(now)
 
     def usage(self) -> Account:
-        """``GET /v1/usage``."""
-        usages = [task.usage for task in self.tasks.values()]
-        account = Account(
+        """``GET /v1/usage``. It always covers everything, and says so: no sandbox is old enough for less."""
+        tasks = list(self.tasks.values())
+        account = CurrentAccount(
             credit_balance=self.balance,
-            total_tasks=len(self.tasks),
-            credits_settled=sum((usage.credits_settled for usage in usages), Decimal(0)),
-            credits_refunded=sum((usage.credits_refunded for usage in usages), Decimal(0)),
+            total_tasks=len(tasks),
+            credits_settled=_settled(tasks),
+            credits_refunded=sum((task.usage.credits_refunded for task in tasks), Decimal(0)),
             concurrency=Concurrency(self.settings.concurrency, self.active),
-            by_workflow=[_of_workflow(name, self.tasks) for name in sorted({t.workflow for t in self.tasks.values()})],
+            by_workflow=[WorkflowUsage(name, len(mine), _settled(mine)) for name, mine in _by_workflow(tasks)],
         )
-        if self.settings.contract == "current":
-            account.period = "all"
+        if self.settings.contract == "launch":
+            return Account(**{name: getattr(account, name) for name in Account.__struct_fields__})
+        account.period = "all"
+        account.by_capability = [
+            {"task_kind": "workflow", "capability_id": name, "tasks": len(mine), "credits_settled": _settled(mine)}
+            for name, mine in _by_workflow(tasks)
+        ]
+        key = {"api_key_id": "key_sandbox", "title": "Sandbox", "key_prefix": self._key[:5]}
+        account.by_api_key = [{**key, "tasks": len(tasks), "credits_settled": account.credits_settled}]
         return account
 
 
@@ -113,6 +134,10 @@ class Remembered(Struct):
     task_id: str = ""
 
 
-def _of_workflow(name: str, tasks: dict[str, SandboxTask]) -> WorkflowUsage:
-    mine = [task for task in tasks.values() if task.workflow == name]
-    return WorkflowUsage(name, len(mine), sum((task.usage.credits_settled for task in mine), Decimal(0)))
+def _by_workflow(tasks: list[SandboxTask]) -> list[tuple[str, list[SandboxTask]]]:
+    names = sorted({task.workflow for task in tasks})
+    return [(name, [task for task in tasks if task.workflow == name]) for name in names]
+
+
+def _settled(tasks: list[SandboxTask]) -> Decimal:
+    return sum((task.usage.credits_settled for task in tasks), Decimal(0))

@@ -16,6 +16,7 @@ class Refusal(Exception):
     def __init__(self, status: int, code: str, message: str, *, after: int | None = None, details: Any = UNSET) -> None:
         super().__init__(message)
         self.status = status
+        self.headers: dict[str, str] = {} if after is None else {"retry-after": str(after)}
         self.body = ErrorBody(
             code=code,
             message=message,
@@ -27,10 +28,8 @@ class Refusal(Exception):
     def answer(self, request_id: str) -> Response[bytes]:
         """The HTTP answer."""
         self.body.request_id = request_id
-        after = self.body.retry_after_seconds
-        headers = {} if after is UNSET else {"retry-after": str(after)}
         body = encode(ErrorEnvelope(self.body))
-        return Response(body, status_code=self.status, media_type="application/json", headers=headers)
+        return Response(body, status_code=self.status, media_type="application/json", headers=self.headers)
 
 
 class Cut(Exception):

@@ -25,6 +25,23 @@ _SUFFIXES = {
     ".m4a": "audio/mp4",
     ".srt": "application/x-subrip",
 }
+_ALIASES = {
+    "audio/mp3": "audio/mpeg",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/x-aac": "audio/aac",
+    "audio/x-m4a": "audio/mp4",
+    "image/jpg": "image/jpeg",
+}
+_NEVER = {
+    b"%PDF": "application/pdf",
+    b"PK\x03\x04": "application/zip",
+    b"GIF8": "image/gif",
+    b"\x1aE\xdf\xa3": "video/x-matroska",
+    b"OggS": "audio/ogg",
+    b"fLaC": "audio/flac",
+}
+"""What is known by its first bytes and refused, whatever its name says."""
 _KEPT_SUFFIX = {mime: suffix for suffix, mime in reversed(_SUFFIXES.items())}
 
 
@@ -41,7 +58,7 @@ def store(content: bytes, name: str, declared: str, *, id: str, base_url: str, c
         raise Refusal(400, "bad_request", "The file is empty.")
     if len(content) > MOST_BYTES:
         raise Refusal(400, "bad_request", f"The file has {len(content)} bytes; at most {MOST_BYTES} are allowed.")
-    mime = sniff(content) or _by_name(name) or declared.partition(";")[0].strip().lower()
+    mime = _type_of(content, name, declared.partition(";")[0].strip().lower())
     if mime not in _KEPT_SUFFIX:
         raise Refusal(400, "bad_request", f"A file of type {mime or 'unknown'} cannot be used as input.")
     key = f"inputs/{id}{_KEPT_SUFFIX[mime]}"
@@ -61,7 +78,7 @@ def sniff(content: bytes) -> str | None:
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if head[:4] == b"RIFF":
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12])
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12], "application/x-riff")
     if head[4:8] == b"ftyp":
         return "audio/mp4" if head[8:11] in (b"M4A", b"M4B") else "video/mp4"
     if head[:3] == b"ID3":
@@ -70,7 +87,14 @@ def sniff(content: bytes) -> str | None:
         return "audio/aac"
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
         return "audio/mpeg"
-    return "application/pdf" if head.startswith(b"%PDF") else None
+    return next((mime for start, mime in _NEVER.items() if head.startswith(start)), None)
+
+
+def _type_of(content: bytes, name: str, declared: str) -> str:
+    sniffed, named = sniff(content), _by_name(name)
+    if sniffed == "video/mp4" and "audio/mp4" in (named, _ALIASES.get(declared, declared)):
+        return "audio/mp4"  # one container for both, and many writers of .m4a do not sign it as such
+    return sniffed or named or _ALIASES.get(declared, declared)
 
 
 def _by_name(name: str) -> str | None:

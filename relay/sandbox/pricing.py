@@ -15,6 +15,7 @@ MUSIC_VIDEO = {
 LIP_SYNC = 2
 ECOMMERCE = 15
 COMPOSE = 1
+EDIT_SECONDS = 5
 DOLLARS_PER_CREDIT = Decimal("0.02")
 
 
@@ -24,6 +25,13 @@ def rate(workflow: str, request: dict[str, Any]) -> int:
         return ECOMMERCE
     key = (request.get("quality", "standard"), request.get("resolution", "720p"))
     return MUSIC_VIDEO[key] + (LIP_SYNC if request.get("lip_sync") else 0)
+
+
+def edit_credits(contract: Contract, created: dict[str, Any], asked: dict[str, Any], shot_seconds: int) -> int:
+    """Launch credits of a shot edit. Launch: as the edit asks, with its defaults. Current: as the task was created."""
+    if contract == "current":
+        return rate("music-video", created) * shot_seconds
+    return rate("music-video", {**asked, "lip_sync": False}) * int(asked.get("duration", EDIT_SECONDS))
 
 
 def price(credits: int, contract: Contract) -> Decimal:

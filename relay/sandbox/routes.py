@@ -20,9 +20,9 @@ from relay.contract import (
 )
 
 from . import rules
-from .account import SandboxAccount
+from .account import PERIODS, SandboxAccount
 from .errors import Cut, Refusal
-from .faults import HEADER, Faults
+from .faults import HEADER, Faults, task_faults
 from .files import MOST_BYTES, store
 from .serving import HTML, serve, truncated
 from .task import SandboxTask
@@ -62,16 +62,21 @@ async def list_workflows() -> Response[bytes]:
 @post("/v1/music-video/tasks")
 async def create_music_video(request: Asked, world: TheWorld) -> Response[bytes]:
     current = world.settings.contract == "current"
-    own = world.settings.url
+    own, uploads = world.settings.url, world.uploads()
     return await _create(
-        request, world, "music-video", lambda body: rules.check_music_video(body, own, current=current)
+        request,
+        world,
+        "music-video",
+        lambda body: rules.check_music_video(body, own, current=current, uploads=uploads),
     )
 
 
 @post("/v1/ecommerce-video/tasks")
 async def create_ecommerce_video(request: Asked, world: TheWorld) -> Response[bytes]:
-    own = world.settings.url
-    return await _create(request, world, "ecommerce-video", lambda body: rules.check_ecommerce(body, own))
+    own, uploads = world.settings.url, world.uploads()
+    return await _create(
+        request, world, "ecommerce-video", lambda body: rules.check_ecommerce(body, own, uploads=uploads)
+    )
 
 
 async def _create(
@@ -85,7 +90,10 @@ async def _create(
         return shown(world, replayed, 201)
     with world.accepting(account, key) as accepted:
         wanted = check(await read_json(request))
-        task = world.create(account, workflow, wanted, request.headers.get(HEADER), request.state.request_id)
+        faults = task_faults(request.headers.get(HEADER))
+        if "slow-create" in faults:
+            await world.clock.sleep(faults["slow-create"] / world.settings.speed)
+        task = world.create(account, workflow, wanted, faults, request.state.request_id)
         accepted(task)
     if "lost-answer" in task.faults or world.dice.hits("lost", world.settings.faults.lost_answers):
         raise Cut
@@ -123,7 +131,7 @@ async def compose(request: Asked, task_id: FromPath[str], world: TheWorld) -> Re
         ids = rules.check_compose(await read_json(request))
         if any(task.shot(shot_id) is None for shot_id in ids):
             raise Refusal(404, "not_found", "One of shot_ids is not a shot of this task.")
-        world.lives.compose(account, task, ids)
+        world.lives.compose(account, task)
         accepted(task)
     return shown(world, task, 202)
 
@@ -164,10 +172,9 @@ async def shot_media(
 @get("/v1/usage")
 async def get_usage(request: Asked, world: TheWorld) -> Response[bytes]:
     account = world.account(request.headers.get("authorization"))
-    if world.settings.contract == "current":
-        odd = set(request.query_params) - {"period"}
-        if odd or request.query_params.get("period", "all") not in ("24h", "7d", "30d", "all"):
-            raise Refusal(400, "bad_request", "The only query is period=24h, 7d, 30d or all.")
+    odd = set(request.query_params) - {"period"} or request.query_params.get("period", "all") not in PERIODS
+    if odd and world.settings.contract == "current":
+        raise Refusal(400, "bad_request", f"The only query is period, one of {', '.join(PERIODS)}.")
     return json(account.usage())
 
 
@@ -179,7 +186,10 @@ async def upload_file(request: Asked, world: TheWorld) -> Response[bytes]:
     declared = request.headers.get("content-type", "")
     content, name = b"", ""
     if declared.startswith("multipart/form-data"):
-        file = (await request.form()).get("file")
+        form = await request.form()
+        file = form.get("file")
+        if form.get("purpose", "input") != "input":
+            raise Refusal(400, "bad_request", "purpose must be input; leave it out or send that.")
         if not isinstance(file, UploadFile):
             raise Refusal(400, "bad_request", "The form has no file named `file`.")
         content, name, declared = await file.read(), file.filename, file.content_type
@@ -279,8 +289,9 @@ async def uploaded(request: Asked, name: FromPath[str], world: TheWorld) -> Resp
 
 
 @get("/sandbox/ledger")
-async def ledger(world: TheWorld) -> Response[bytes]:
-    return json(world.ledger())
+async def ledger(request: Asked, world: TheWorld) -> Response[bytes]:
+    key = request.headers.get("authorization")
+    return json(world.ledger(world.account(key) if key else None))
 
 
 @post("/sandbox/faults", status_code=200)

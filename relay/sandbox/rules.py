@@ -1,20 +1,26 @@
 """Checks a request's input for shape, and says everything that is wrong with it at once."""
 
-import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Any, cast
-from urllib.parse import urlsplit
 
+from .addresses import SUFFIXES, is_local, is_of, is_public_https, suffix_of
 from .errors import Refusal
 
 Problems = list[dict[str, Any]]
 
 LANGUAGES, QUALITIES, RESOLUTIONS = ("en", "zh"), ("standard", "high"), ("540p", "720p", "1080p")
 RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4")
+LONGEST_VALUE = 100
+"""Characters of a wrong value that are shown again."""
+NONE: Mapping[str, str] = {}
 
 
-def check_music_video(body: Any, own: str, *, current: bool) -> dict[str, Any]:
-    """The request, or a :class:`Refusal` that names each field, value and rule. ``own`` is our own origin."""
+def check_music_video(body: Any, own: str, *, current: bool, uploads: Mapping[str, str] = NONE) -> dict[str, Any]:
+    """The request, or a :class:`Refusal` that names each field, value and rule.
+
+    ``own`` is our own origin, ``uploads`` the MIME type of each URL that was uploaded here.
+    """
     request = _mapping(body)
     problems: Problems = []
     _images(request, own, problems)
@@ -33,18 +39,16 @@ def check_music_video(body: Any, own: str, *, current: bool) -> dict[str, Any]:
         _flag(request, name, problems)
     _url(request, "lip_ref_url", own, problems)
     _url(request, "srt_url", own, problems)
-    subtitles = request.get("srt_url")
-    if isinstance(subtitles, str) and not urlsplit(subtitles).path.endswith(".srt"):
-        _add(problems, "srt_url", subtitles, "must end in .srt")
     colour = request.get("subtitle_color")
     if colour is not None and not (isinstance(colour, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", colour)):
         _add(problems, "subtitle_color", colour, "must be #RRGGBB")
     _seconds(request, "duration", 10, 180, problems)
     _combinations(request, problems, current=current)
+    _kinds(request, uploads, problems)
     return _passed(request, problems)
 
 
-def check_ecommerce(body: Any, own: str) -> dict[str, Any]:
+def check_ecommerce(body: Any, own: str, *, uploads: Mapping[str, str] = NONE) -> dict[str, Any]:
     """The same for an e-commerce video."""
     request = _mapping(body)
     problems: Problems = []
@@ -53,6 +57,7 @@ def check_ecommerce(body: Any, own: str) -> dict[str, Any]:
     _text(request, "prompt", 2000, problems)
     _choice(request, "aspect_ratio", ("16:9", "9:16", "1:1"), problems)
     _choice(request, "language", LANGUAGES, problems)
+    _kinds(request, uploads, problems)
     return _passed(request, problems)
 
 
@@ -83,11 +88,9 @@ def check_compose(body: Any) -> list[str]:
 
 def check_webhook_url(url: str, *, allow_local: bool) -> None:
     """An endpoint must be public HTTPS; loopback is for trying things out."""
-    parts = urlsplit(url)
-    if allow_local and parts.scheme in ("http", "https") and parts.hostname:
-        return
-    if parts.scheme != "https" or not _public(parts.hostname or ""):
-        _passed({}, [{"field": "url", "value": url, "rule": "must be a public HTTPS URL"}])
+    if not is_public_https(url) and not (allow_local and is_local(url)):
+        rule = "must be a public HTTPS URL" + (" or, in this sandbox, a local one" if allow_local else "")
+        _passed({}, [{"field": "url", "value": url, "rule": rule}])
 
 
 def _mapping(body: Any) -> dict[str, Any]:
@@ -104,6 +107,8 @@ def _passed(request: dict[str, Any], problems: Problems) -> dict[str, Any]:
 
 
 def _add(problems: Problems, name: str, value: Any, rule: str) -> None:
+    if isinstance(value, str) and len(value) > LONGEST_VALUE:
+        value = value[:LONGEST_VALUE] + "…"
     problems.append({"field": name, "value": value, "rule": rule})
 
 
@@ -126,18 +131,25 @@ def _url(request: dict[str, Any], name: str, own: str, problems: Problems, *, re
 def _check_url(name: str, url: Any, own: str, problems: Problems) -> None:
     if isinstance(url, str) and url.startswith(own + "/"):
         return
-    parts = urlsplit(url) if isinstance(url, str) else None
-    if parts is None or parts.scheme != "https" or not _public(parts.hostname or ""):
+    if not is_public_https(url):
         _add(problems, name, url, "must be a public HTTPS URL")
 
 
-def _public(host: str) -> bool:
-    if not host or host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
-        return False
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return "." in host and not re.fullmatch(r"[\d.]+|0x[\da-f.x]+", host, re.IGNORECASE)
+def _kinds(request: dict[str, Any], uploads: Mapping[str, str], problems: Problems) -> None:
+    """Of an upload we know what it is; of other URLs, what their name says."""
+    wrong = {problem["field"] for problem in problems}
+    images: Any = request.get("images")
+    named: list[tuple[str, str, Any]] = [("audio_url", "audio", request.get("audio_url"))]
+    named += [("lip_ref_url", "image", request.get("lip_ref_url")), ("srt_url", "srt", request.get("srt_url"))]
+    if isinstance(images, list):
+        named += [(f"images[{index}]", "image", url) for index, url in enumerate(cast("list[Any]", images))]
+    for name, kind, url in named:
+        if not isinstance(url, str) or name in wrong:
+            continue
+        ends = suffix_of(url) == ".srt" if kind == "srt" else is_of(kind, url)
+        told = uploads.get(url, kind).replace("application/x-subrip", "srt").startswith(kind)
+        if not (ends and told):
+            _add(problems, name, url, f"must be a {' '.join(suffix[1:] for suffix in SUFFIXES[kind])} file")
 
 
 def _text(request: dict[str, Any], name: str, most: int, problems: Problems, *, required: bool = False) -> None:

@@ -31,6 +31,7 @@ class Sent(NamedTuple):
     attempt: int
     status: int
     dropped: bool
+    at: float
 
 
 def sign(secret: str, timestamp: int, body: bytes) -> str:
@@ -67,19 +68,20 @@ class WebhookSender:
         self, task: SandboxTask, event: str, body: bytes, endpoint: WebhookEndpoint, event_id: str
     ) -> None:
         if "drop-webhook" in task.faults or self._dice.hits("drop", self._settings.faults.drop_webhooks):
-            self.attempts.append(Sent(event_id, task.id, 1, 0, dropped=True))
+            self.attempts.append(Sent(event_id, task.id, 1, 0, dropped=True, at=self._clock.now()))
             return
         if "late-webhook" in task.faults:
-            await self._clock.sleep(float(task.faults["late-webhook"] or 30) / self._settings.speed)
-        if self._settings.faults.reorder:
-            await self._be_overtaken()
+            await self._clock.sleep(task.faults["late-webhook"] / self._settings.speed)
+        overtaken = await self._take_turn() if self._settings.faults.reorder else None
         first = int(self._clock.now())
         stale = STALE if self._settings.faults.stale_webhooks or "stale-webhook" in task.faults else 0
         waits = (*RETRIES[self._settings.contract], None)
         for attempt, wait in enumerate(waits, start=1):
             timestamp = (int(self._clock.now()) if self._settings.resign else first) - stale
             status = await self._post(endpoint, event, timestamp, body)
-            self.attempts.append(Sent(event_id, task.id, attempt, status, dropped=False))
+            self.attempts.append(Sent(event_id, task.id, attempt, status, dropped=False, at=self._clock.now()))
+            if overtaken is not None:
+                overtaken.set()
             if 200 <= status < 300 or wait is None:
                 return
             await self._clock.sleep(wait / self._settings.speed)
@@ -97,17 +99,21 @@ class WebhookSender:
         except (httpx.HTTPError, httpx.InvalidURL):
             return 0
 
-    async def _be_overtaken(self) -> None:
-        """Every second webhook waits until the next one has gone."""
+    async def _take_turn(self) -> asyncio.Event | None:
+        """Every second webhook waits for the next one. That one gets what to set once it has arrived."""
         if self._held is not None:
             held, self._held = self._held, None
-            asyncio.get_running_loop().call_soon(held.set)
-            return
+            return held
         self._held = held = asyncio.Event()
         waiting = asyncio.ensure_future(held.wait())
         patience = asyncio.ensure_future(self._clock.sleep(OVERTAKEN / self._settings.speed))
-        _, pending = await asyncio.wait({waiting, patience}, return_when=asyncio.FIRST_COMPLETED)
-        for left in pending:
-            left.cancel()
-        if self._held is held:
-            self._held = None
+        try:
+            await asyncio.wait({waiting, patience}, return_when=asyncio.FIRST_COMPLETED)
+            if self._held is held:
+                self._held = None  # nobody came
+            elif not held.is_set():
+                await waiting  # somebody is on the way
+        finally:
+            waiting.cancel()
+            patience.cancel()
+        return None

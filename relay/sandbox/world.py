@@ -14,7 +14,7 @@ from relay.contract import TaskUsage
 
 from .account import Remembered, SandboxAccount
 from .errors import Refusal
-from .faults import Dice, task_faults
+from .faults import Dice
 from .files import Stored
 from .life import Lives
 from .pricing import price, rate
@@ -62,11 +62,11 @@ class World:
             code = "invalid_api_key" if self.settings.contract == "current" else "unauthorized"
             raise Refusal(401, code, "Invalid API key: the sandbox takes any that starts with sk and has 8 characters.")
         if key not in self.accounts:
-            self.accounts[key] = SandboxAccount(self.settings, self.clock)
+            self.accounts[key] = SandboxAccount(self.settings, self.clock, key)
         return self.accounts[key]
 
     def create(
-        self, account: SandboxAccount, workflow: str, request: dict[str, Any], fault: str | None, request_id: str
+        self, account: SandboxAccount, workflow: str, request: dict[str, Any], faults: dict[str, float], request_id: str
     ) -> SandboxTask:
         """Accept a task: reserve, charge, begin."""
         seconds = self._billable(workflow, request)
@@ -82,13 +82,15 @@ class World:
             created_at=now,
             updated_at=now,
             request_id=request_id,
-            faults=task_faults(fault),
+            faults=faults,
+            number=self._number(),
+            seconds=seconds,
             usage=usage,
         )
         account.tasks[task.id] = task
         account.creates += 1
         account.charge(task, "create", cost)
-        self.lives.begin(account, task, seconds)
+        self.lives.begin(account, task)
         return task
 
     def replayed(self, account: SandboxAccount, key: str | None, body: bytes) -> SandboxTask | None:
@@ -120,6 +122,10 @@ class World:
                 else:
                     del account.idempotent[key]
 
+    def uploads(self) -> dict[str, str]:
+        """The MIME type of each URL that was uploaded here."""
+        return {stored.file.url: stored.file.mime_type for stored in self.files.values()}
+
     def task(self, account: SandboxAccount, task_id: str) -> SandboxTask:
         """A task of this account, or 404."""
         if task_id not in account.tasks:
@@ -136,17 +142,18 @@ class World:
     async def video(self, task: SandboxTask, shot_id: str = "") -> bytes:
         """The finished video, made once, beside the loop."""
         shot = task.shot(shot_id) if shot_id else None
-        text = task.request.get("prompt", "") if shot is None else str(shot.prompt)
-        key = f"{task.id}/{shot_id}/{text}/{len(task.composed)}"
+        text = task.caption if shot is None else str(shot.prompt)
+        key = f"{task.id}/{shot_id}/{text}"
         if key not in self._videos:
             seconds = 1.0 if shot_id else 4.0
             work = asyncio.to_thread(make_video, text, task.aspect_ratio, seconds=seconds)
             self._videos[key] = asyncio.create_task(work)
         return await asyncio.shield(self._videos[key])
 
-    def ledger(self) -> Ledger:
-        """All accounts together."""
-        accounts = self.accounts.values()
+    def ledger(self, account: SandboxAccount | None = None) -> Ledger:
+        """Of one account, or of all together."""
+        accounts = self.accounts.values() if account is None else [account]
+        tasks = {task_id for one in accounts for task_id in one.tasks}
         return Ledger(
             charges=[
                 {"task_id": line.task_id, "operation": line.operation, "credits": line.credits, "at": line.at}
@@ -155,13 +162,17 @@ class World:
             ],
             creates=sum(account.creates for account in accounts),
             peak_concurrency=max((account.peak_concurrency for account in accounts), default=0),
-            webhooks=[dict(sent._asdict()) for sent in self.sender.attempts],
+            webhooks=[dict(sent._asdict()) for sent in self.sender.attempts if sent.task_id in tasks],
         )
 
     async def end(self) -> None:
         """Stop everything that moves."""
         await self.lives.end()
         await self.client.aclose()
+        await asyncio.gather(*self._videos.values(), return_exceptions=True)  # a thread at work cannot be stopped
+
+    def _number(self) -> int:
+        return sum(account.creates for account in self.accounts.values())
 
     def _billable(self, workflow: str, request: dict[str, Any]) -> int:
         if workflow == "ecommerce-video":

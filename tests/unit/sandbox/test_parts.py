@@ -181,5 +181,5 @@ def test_chance_repeats_from_its_seed_and_kinds_do_not_disturb_each_other() -> N
 
 
 def test_faults_of_one_task_are_read_from_its_header() -> None:
-    assert task_faults("fail, late-webhook=30") == {"fail": "", "late-webhook": "30"}
+    assert task_faults("fail, late-webhook=30") == {"fail": 0.0, "late-webhook": 30.0}
     assert task_faults(None) == {}
