@@ -15,25 +15,28 @@ from litestar.di import Provide
 
 from connectors import discover
 from relay.api import openapi
+from relay.api.account import get_usage, list_workflows
 from relay.api.auth import require_key
 from relay.api.errors import HANDLERS
 from relay.api.health import health, metrics, ready
 from relay.api.manage import ManageController
 from relay.api.media import get_media, head_media
 from relay.api.receive import PATH, webhook_route
+from relay.api.storyboard import StoryboardController
 from relay.api.tasks import TasksController
 from relay.clock import Clock, SystemClock
 from relay.flow.archive import Archive, MediaStore
 from relay.flow.deliver import Deliverer
 from relay.flow.housekeeping import Housekeeping
 from relay.flow.inbox import Inbox
+from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
 from relay.flow.observe import Observer, Pace
 from relay.flow.poll import Budget, Poller
 from relay.flow.settle import Settler
 from relay.journal import SqliteJournal
 from relay.metrics import Metrics
-from relay.net import Egress, guarded_client
+from relay.net import Egress, guarded_client, resolve
 from relay.providers import BeatApi
 from relay.recipe import RecipeSet, Renderer
 from relay.settings import Settings
@@ -71,6 +74,7 @@ class Relay:
             timeout=settings.timeout_seconds,
         )
         self.store = MediaStore(settings.data / "media")
+        self.inputs = Inputs(settings.beatapi_base_url, resolve)
         self._build_line()
 
     def _build_line(self) -> None:
@@ -158,7 +162,7 @@ def create_app(relay: Relay) -> Litestar:
     """The relay's HTTP face."""
     guarded = Router(
         path="/",
-        route_handlers=[TasksController, ManageController],
+        route_handlers=[TasksController, StoryboardController, get_usage, ManageController],
         guards=[require_key(relay.settings.client_keys)],
     )
     parts = {
@@ -168,6 +172,8 @@ def create_app(relay: Relay) -> Litestar:
         "store": relay.store,
         "metrics": relay.metrics,
         "settler": relay.settler,
+        "inputs": relay.inputs,
+        "provider": relay.provider,
     }
     return Litestar(
         route_handlers=[
@@ -175,6 +181,7 @@ def create_app(relay: Relay) -> Litestar:
             guarded,
             get_media,
             head_media,
+            list_workflows,
             home,
             style,
             health,

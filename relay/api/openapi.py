@@ -13,7 +13,7 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from relay import __version__
-from relay.contract import encode
+from relay.contract import ComposeRequest, EcommerceVideoRequest, MusicVideoRequest, ShotEditRequest, encode
 
 from .receive import PATH
 
@@ -26,8 +26,18 @@ _INVALID = {
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
 }
 _NO_KEY = {**_INVALID, "description": "The API key is missing or not valid."}
+BODIES = {
+    "createMusicVideoTask": MusicVideoRequest,
+    "createEcommerceVideoTask": EcommerceVideoRequest,
+    "editMusicVideoShot": ShotEditRequest,
+    "composeMusicVideoTask": ComposeRequest,
+}
+"""Bodies that handlers read raw, so that every violation is told at once and unknown fields travel on."""
+
 _TAGS = {
     "Tasks": "Beat API's contract: create tasks and ask how they stand.",
+    "Storyboard": "A music video's shots: look, edit, compose.",
+    "Account": "Workflows and usage, as Beat API tells them.",
     "Webhooks": "Signed webhooks from Beat API.",
     "Media": "Finished files in the relay's own store.",
     "Relay": "Management: what happened, and why.",
@@ -72,9 +82,15 @@ def document(app: Litestar) -> dict[str, Any]:
 def complete(schema: dict[str, Any]) -> dict[str, Any]:
     """What Litestar wrote, with the door it cannot see, who may pass, and errors as they really look."""
     schema["paths"][PATH] = {"post": _webhook()}
+    bodies, shapes = msgspec.json.schema_components(BODIES.values(), ref_template="#/components/schemas/{name}")
+    schema["components"]["schemas"] |= shapes
+    wanted = dict(zip(BODIES, bodies, strict=True))
     for path, operations in schema["paths"].items():
         for operation in operations.values():
-            if path.startswith(("/v1", "/relay")):
+            if operation["operationId"] in wanted:
+                content = {"application/json": {"schema": wanted[operation["operationId"]]}}
+                operation["requestBody"] = {"required": True, "content": content}
+            if path.startswith(("/v1", "/relay")) and path != "/v1/workflows":
                 operation["security"] = [{"BearerAuth": []}]
                 operation["responses"].setdefault("401", _NO_KEY)
             if "400" in operation["responses"]:

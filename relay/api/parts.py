@@ -5,14 +5,18 @@ from litestar.params import SkipValidation
 
 from relay.clock import Clock
 from relay.flow.archive import MediaStore
+from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
 from relay.flow.settle import Settler
 from relay.journal import Journal
 from relay.metrics import Metrics
+from relay.providers import Provider
 
 TheClock = NamedDependency[SkipValidation[Clock]]
+TheInputs = NamedDependency[SkipValidation[Inputs]]
 TheIntake = NamedDependency[SkipValidation[Intake]]
 TheJournal = NamedDependency[SkipValidation[Journal]]
 TheMetrics = NamedDependency[SkipValidation[Metrics]]
+TheProvider = NamedDependency[SkipValidation[Provider]]
 TheSettler = NamedDependency[SkipValidation[Settler]]
 TheStore = NamedDependency[SkipValidation[MediaStore]]

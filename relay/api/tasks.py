@@ -1,42 +1,33 @@
 """The contract's own endpoints: a client of Beat API changes only its base URL."""
 
-import hashlib
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.datastructures import State
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.params import FromPath, HeaderParameter
 
-from relay.contract import Data, EcommerceVideoRequest, ErrorEnvelope, MusicVideoRequest, Task, encode
-from relay.flow.view import client_task
-from relay.journal import TaskRow
+from relay.contract import Data, Task
+from relay.flow.inputs import RULES
 
+from .answers import (
+    BAD_REQUEST,
+    CONFLICT,
+    MOST_BYTES,
+    NOT_FOUND,
+    UNAUTHORIZED,
+    ClientKey,
+    answer,
+    checked,
+    key_conflict,
+    known_task,
+    own_key,
+    same,
+)
 from .errors import ApiError
-from .parts import TheIntake, TheJournal
+from .parts import TheInputs, TheIntake, TheJournal
 
-MOST_BYTES = 1024 * 1024
 ROW_BYTES = 8192
 
-
-def _refusal(description: str) -> ResponseSpec:
-    return ResponseSpec(ErrorEnvelope, description=description, generate_examples=False)
-
-
-BAD_REQUEST = _refusal("The request is invalid; the message names the field.")
-UNAUTHORIZED = _refusal("The API key is missing or not valid.")
-NOT_FOUND = _refusal("There is no such task.")
-CONFLICT = _refusal("The Idempotency-Key was used with another body.")
-
-ClientKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        max_length=255,
-        description="The same key with the same body returns the task that it made the first time.",
-    ),
-]
 Row = Annotated[
     str | None,
     HeaderParameter(
@@ -63,14 +54,15 @@ class TasksController(Controller):
     )
     async def create_music_video(
         self,
-        request: Request[Any, Any, State],
-        data: JSONBody[MusicVideoRequest],  # noqa: ARG002 (declared so that the body is checked and documented)
+        request: Request[Any, Any, Any],
         intake: TheIntake,
+        inputs: TheInputs,
         client_key: ClientKey = None,
         row: Row = None,
     ) -> Response[Data[Task]]:
-        """Accepted at once and sent to Beat API when it may be; poll the task or wait for a delivery."""
-        return await _create(request, intake, "music-video", client_key, row)
+        """Checked against every rule, accepted at once, and sent to Beat API when it may be; poll the task or wait for
+        a delivery."""
+        return await _create(request, intake, inputs, "music-video", client_key, row)
 
     @post(
         "/ecommerce-video/tasks",
@@ -82,14 +74,15 @@ class TasksController(Controller):
     )
     async def create_ecommerce_video(
         self,
-        request: Request[Any, Any, State],
-        data: JSONBody[EcommerceVideoRequest],  # noqa: ARG002 (declared so that the body is checked and documented)
+        request: Request[Any, Any, Any],
         intake: TheIntake,
+        inputs: TheInputs,
         client_key: ClientKey = None,
         row: Row = None,
     ) -> Response[Data[Task]]:
-        """Accepted at once and sent to Beat API when it may be; poll the task or wait for a delivery."""
-        return await _create(request, intake, "ecommerce-video", client_key, row)
+        """Checked against every rule, accepted at once, and sent to Beat API when it may be; poll the task or wait for
+        a delivery."""
+        return await _create(request, intake, inputs, "ecommerce-video", client_key, row)
 
     @get(
         "/tasks/{task_id:str}",
@@ -99,26 +92,23 @@ class TasksController(Controller):
     )
     async def get_task(self, task_id: FromPath[str], journal: TheJournal) -> Response[Data[Task]]:
         """The relay's latest word on a task; asking costs nothing of Beat API's poll budget."""
-        task = await journal.tasks.get(task_id)
-        if task is None:
-            raise ApiError(404, f"There is no task {task_id[:80]}.")
-        return _answer(task, 200)
+        return answer(await known_task(journal, task_id), 200)
 
 
 async def _create(
-    request: Request[Any, Any, State], intake: TheIntake, workflow: str, client_key: str | None, row: str | None
+    request: Request[Any, Any, Any],
+    intake: TheIntake,
+    inputs: TheInputs,
+    workflow: str,
+    client_key: str | None,
+    row: str | None,
 ) -> Response[Data[Task]]:
-    body = (await request.body()).decode()  # as it came: fields we do not know travel on
-    key = f"{_digest(request.headers.get('authorization', ''))}:{client_key}" if client_key else None
-    task = await intake.accept(workflow, body, row=_row(row), client_key=key)
-    if key is not None and (task.workflow, _canonical(task.request)) != (workflow, _canonical(body)):
-        raise ApiError(409, "This Idempotency-Key was used with another body.", code="idempotency_conflict")
-    return _answer(task, 201)
-
-
-def _answer(task: TaskRow, status: int) -> Response[Any]:
-    body = encode({"data": client_task(task)})
-    return Response(body, status_code=status, media_type="application/json")
+    body, found = await checked(request, inputs, RULES[workflow])
+    key = own_key(request, client_key)
+    task = await intake.accept(workflow, body, row=_row(row), client_key=key, warnings=found.warnings)
+    if key is not None and not (task.workflow == workflow and same(task.request, body)):
+        raise key_conflict()
+    return answer(task, 201)
 
 
 def _row(text: str | None) -> str:
@@ -126,12 +116,3 @@ def _row(text: str | None) -> str:
         return msgspec.json.encode(msgspec.json.decode(text or "{}", type=dict[str, Any])).decode()
     except msgspec.MsgspecError as error:
         raise ApiError(400, f"X-Beatrelay-Row must be a JSON object: {error}") from error
-
-
-def _canonical(body: str) -> bytes:
-    return msgspec.json.encode(msgspec.json.decode(body), order="sorted")
-
-
-def _digest(text: str) -> str:
-    """Two clients with different keys may use the same idempotency key; the key itself is not stored."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ This package imports nothing of ours.
 
 from .account import Account, Concurrency, UploadedFile, Workflow, WorkflowUsage
 from .envelopes import Data, ErrorBody, ErrorEnvelope, Listing, decode, encode
-from .requests import EcommerceVideoRequest, MusicVideoRequest, VideoRequest
+from .requests import ComposeRequest, EcommerceVideoRequest, MusicVideoRequest, ShotEditRequest, VideoRequest
 from .tasks import (
     ACTIONABLE,
     OPEN,
@@ -18,6 +18,7 @@ from .tasks import (
     Media,
     Output,
     Shot,
+    ShotMedia,
     Status,
     Storyboard,
     Task,
@@ -30,6 +31,7 @@ __all__ = [
     "OPEN",
     "TERMINAL",
     "Account",
+    "ComposeRequest",
     "Concurrency",
     "Credits",
     "Data",
@@ -41,6 +43,8 @@ __all__ = [
     "MusicVideoRequest",
     "Output",
     "Shot",
+    "ShotEditRequest",
+    "ShotMedia",
     "Status",
     "Storyboard",
     "Task",

@@ -53,3 +53,21 @@ class EcommerceVideoRequest(VideoRequest):
     """``16:9``, ``9:16`` or ``1:1``."""
     language: str | UnsetType = UNSET
     """``en`` or ``zh``."""
+
+
+class ShotEditRequest(Struct):
+    """``POST …/shots/{shot_id}/edit``. The current contract inherits all but the prompt from the task."""
+
+    prompt: str
+    """1 to 3000 characters."""
+    duration: int | UnsetType = UNSET
+    """1 to 180 s (launch; default 5)."""
+    quality: str | UnsetType = UNSET
+    resolution: str | UnsetType = UNSET
+
+
+class ComposeRequest(Struct):
+    """``POST …/compose``: a fixed charge."""
+
+    shot_ids: list[str]
+    """At least one, in the wanted order."""

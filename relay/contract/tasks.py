@@ -71,6 +71,20 @@ class Shot(Struct):
     media: Media | UnsetType = UNSET
 
 
+class ShotMedia(Struct):
+    """A shot with a video of its own: the answer to ``…/shots/{shot_id}/media``."""
+
+    task_id: str
+    shot_id: str
+    index: int
+    status: str
+    media: Media
+    created_at: int
+    updated_at: int
+    request_id: str
+    object: str = "shot_media"
+
+
 class Storyboard(Struct):
     """The shots of a music video, in order of ``index``."""
 

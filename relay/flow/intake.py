@@ -6,6 +6,7 @@ repeated, under the same key, only where the provider promises that this costs n
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -13,10 +14,11 @@ import msgspec
 from relay.clock import Clock
 from relay.contract import Status, Task, TaskUsage, encode
 from relay.journal import Change, Conflict, Entry, Journal, Operation, Superseded, TaskRow
-from relay.providers import Busy, Provider, Refused, Told, Unclear
+from relay.providers import Busy, CreateAnswer, Provider, Refused, Told, Unclear
 
 from .loop import Loop
 from .observe import Observer
+from .operate import Kind, allow
 
 AT_ONCE = 4
 BACKOFF_FIRST, BACKOFF_MOST = 2.0, 300.0
@@ -34,9 +36,17 @@ class Intake(Loop):
         self._observer = observer
         self._running: set[asyncio.Task[None]] = set()
 
-    async def accept(self, workflow: str, body: str, *, row: str = "{}", client_key: str | None = None) -> TaskRow:
+    async def accept(
+        self,
+        workflow: str,
+        body: str,
+        *,
+        row: str = "{}",
+        client_key: str | None = None,
+        warnings: Sequence[str] = (),
+    ) -> TaskRow:
         """Write a request down as a queued task; it is durable when this returns. The same ``client_key``
-        again returns the task that it made the first time."""
+        again returns the task that it made the first time. ``warnings`` go into its history."""
         now = self._clock.now()
         task_id = self._clock.new_id("task")
         task = TaskRow(
@@ -63,9 +73,41 @@ class Intake(Loop):
             task_id=task_id,
             at=now,
             kind="task.accepted",
-            data={"workflow": workflow, "operation": operation.id, "request": msgspec.Raw(body.encode())},
+            data={
+                "workflow": workflow,
+                "operation": operation.id,
+                "request": msgspec.Raw(body.encode()),
+                "warnings": list(warnings),
+            },
         )
         accepted = await self._journal.tasks.create(task, operation, entry)
+        self.nudge()
+        return accepted
+
+    async def operate(
+        self, task: TaskRow, kind: Kind, body: str, *, target: str = "", client_key: str | None = None
+    ) -> Operation:
+        """Write an edit or a compose down, to be sent once. Raises :class:`NotNow` if the task's state does not allow
+        it, :class:`Conflict` while another operation is under way. The same ``client_key`` again returns the
+        operation that it made the first time."""
+        known = await self._journal.tasks.operations(task.id)
+        if client_key is None or all(one.client_key != client_key for one in known):
+            allow(task, kind)
+        now = self._clock.now()
+        operation = Operation(
+            id=self._clock.new_id("op"),
+            task_id=task.id,
+            kind=kind,
+            state="queued",
+            body=body,
+            target=target,
+            client_key=client_key,
+            created_at=now,
+            due_at=now,
+        )
+        data = {"operation": operation.id, "kind": kind, "target": target, "request": msgspec.Raw(body.encode())}
+        entry = Entry(task_id=task.id, at=now, kind="operation.accepted", data=data)
+        accepted = await self._journal.tasks.operate(operation, entry)
         self.nudge()
         return accepted
 
@@ -88,7 +130,7 @@ class Intake(Loop):
             await self._hold(operation, "the relay stopped while it was being sent")
             return
         task = await self._task(operation)
-        answer = await self._provider.create(task.workflow, operation.body, operation.key)
+        answer = await self._call(task, operation)
         match answer:
             case Told():
                 self._settle(operation, "accepted")
@@ -96,7 +138,10 @@ class Intake(Loop):
             case Refused():
                 self._settle(operation, "refused")
                 operation.error = answer.error.message
-                await self._learn(task, refusal(task, answer), operation)
+                if operation.kind == "create":
+                    await self._learn(task, refusal(task, answer), operation)
+                else:  # the task goes on as it was
+                    await self._write(operation, "operation.refused", answer.error.message)
             case Busy(reason=reason, after=after):
                 await self._again(operation, reason, after)
             case Unclear(reason=reason, after=after):
@@ -104,6 +149,14 @@ class Intake(Loop):
                     await self._again(operation, reason, after)
                 else:
                     await self._hold(operation, reason)
+
+    async def _call(self, task: TaskRow, operation: Operation) -> CreateAnswer:
+        if operation.kind == "create":
+            return await self._provider.create(task.workflow, operation.body, operation.key)
+        assert task.provider_id is not None, "only a task that is at the provider can be operated on"
+        return await self._provider.operate(
+            operation.kind, task.provider_id, operation.target, operation.body, operation.key
+        )
 
     async def _learn(self, task: TaskRow, told: Told, operation: Operation) -> None:
         """Take in what the create brought. If our lease ran out meanwhile, what we know still is a fact: it
@@ -151,6 +204,8 @@ class Intake(Loop):
         data = {"operation": operation.id, "attempt": operation.attempts, "reason": reason}
         while True:
             task = await self._task(operation)
+            if operation.kind != "create":
+                task.next_poll_at = self._clock.now()  # the truth may tell what became of it
             entry = Entry(task_id=task.id, at=self._clock.now(), kind=kind or "", data=data)
             try:
                 await self._journal.tasks.apply(Change(task=task, operation=operation, history=[entry] if kind else []))

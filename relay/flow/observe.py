@@ -27,6 +27,9 @@ RECHECK_FIRST, RECHECK_UNTIL = 600.0, 86400.0
 """A succeeded video can be edited and composed anew elsewhere: it is asked again after 10 min, then at
 doubling intervals for a day; after that only a webhook or an operation of ours reopens it."""
 
+WATCH = 180.0
+"""Seconds of close polling after an edit or a compose was accepted."""
+
 REMIND_LEAST, REMIND_MOST = 60.0, 600.0
 """How often a task that waits for a person is asked: hundreds may wait for days on one budget."""
 
@@ -78,7 +81,8 @@ class Observer:
                 await self._journal.tasks.polled(task, self._next_poll(task, told.task), failed=False)
                 return task
             change = change or Change(task=msgspec.structs.replace(task))
-            change.operation = operation
+            if operation is not None:
+                self._watch(change, operation)
             try:
                 await self._journal.tasks.apply(change)
             except Superseded:
@@ -88,6 +92,15 @@ class Observer:
                 continue
             self._changed()
             return change.task
+
+    def _watch(self, change: Change, operation: Operation) -> None:
+        """Settle ``operation`` with the news. The answer to an edit or a compose may still show the status from
+        before, so the task is polled closely for a while."""
+        change.operation = operation
+        if operation.kind != "create" and operation.state == "accepted":
+            now = self._clock.now()
+            change.task.watch_until = now + WATCH
+            change.task.next_poll_at = now + self._clock.jitter(self._pace.least, self._pace.most)
 
     async def _again(self, task_id: str) -> TaskRow:
         task = await self._journal.tasks.get(task_id)
@@ -165,7 +178,8 @@ class Observer:
         now = self._clock.now()
         kind = classify(told.status)
         age = now - (task.finished_at or now)
-        if not task.confirmed or kind is None:
+        watched = task.watch_until is not None and now < task.watch_until
+        if not task.confirmed or kind is None or watched:
             wish = told.poll_after_seconds
             least = float(wish) if isinstance(wish, Decimal) else 0.0
             return now + max(self._clock.jitter(self._pace.least, self._pace.most), min(least, 60.0))

@@ -72,6 +72,8 @@ class Settler(Loop):
         if not found:
             raise SettleError(409, f"nothing of task {task_id} is unconfirmed")
         task, operation = found[0]
+        if decision == "adopt" and operation.kind != "create":
+            raise SettleError(409, f"only a create can be adopted; this is a {operation.kind}: --resubmit or --abandon")
         if decision == "adopt":
             await self._adopt_by_hand(task, operation, provider_id)
         elif decision == "resubmit":
@@ -113,7 +115,7 @@ class Settler(Loop):
 
     def _fits(self, task: TaskRow, operation: Operation, theirs: Task) -> bool:
         """Made while this create was under way, and of the same kind."""
-        if operation.sent_at is None or theirs.workflow != task.workflow:
+        if operation.kind != "create" or operation.sent_at is None or theirs.workflow != task.workflow:
             return False
         return operation.sent_at - SKEW <= theirs.created_at <= operation.sent_at + self._timeout + SKEW
 
@@ -139,7 +141,11 @@ class Settler(Loop):
 
     async def _abandon(self, task: TaskRow, operation: Operation) -> None:
         settled = replace(operation, state="abandoned", due_at=None, settled_at=self._clock.now())
-        await self._journal.tasks.note(self._entry(task, operation, "operation.abandoned"))
+        entry = self._entry(task, operation, "operation.abandoned")
+        if operation.kind != "create":  # the task itself goes on
+            await self._journal.tasks.apply(Change(task=task, operation=settled, history=[entry]))
+            return
+        await self._journal.tasks.note(entry)
         error = ErrorBody("abandoned", "Nobody knows whether it was accepted; a person gave it up.")
         await self._observer.observe(task, refusal(task, Refused(error, 0)), "create", settled)
 

@@ -80,7 +80,7 @@ def _delivery(data: dict[str, Any]) -> str:
 
 
 _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
-    "task.accepted": lambda d: f"accepted: {d['workflow']}",
+    "task.accepted": lambda d: "; ".join([f"accepted: {d['workflow']}", *d.get("warnings", [])]),
     "task.observed": lambda d: f"{d['by']} told: {d['before']} → {d['status']}",
     "task.confirmed": lambda d: f"{d['by']} confirmed what the webhook said: {d['status']}",
     "task.contradicted": lambda d: f"{d['by']} contradicts the webhook: {d['before']} → {d['status']}",
@@ -89,6 +89,8 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
         f" {len(d['deliveries'])} deliveries: {', '.join(d['deliveries']) or 'none'}"
     ),
     "poll.failed": lambda d: f"poll failed: {d['reason']}",
+    "operation.accepted": lambda d: f"{d['kind']} accepted" + (f" for {d['target']}" if d["target"] else ""),
+    "operation.refused": lambda d: f"refused: {d['reason']}",
     "operation.postponed": lambda d: f"not sent yet (attempt {d['attempt']}): {d['reason']}",
     "operation.unconfirmed": lambda d: f"held as unconfirmed, will not be sent again by itself: {d['reason']}",
     "operation.adopted": lambda d: f"adopted {d['provider_id']}: its webhook leaves no doubt that it is ours",

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 Verdict = Literal["accepted", "stale", "expired", "forged", "unparsable", "oversized"]
 Source = Literal["create", "poll", "webhook"]
+OperationKind = Literal["create", "edit", "compose"]
 OperationState = Literal["queued", "sending", "accepted", "unconfirmed", "refused", "abandoned"]
 DeliveryState = Literal["waiting", "due", "leased", "done", "dead"]
 
@@ -84,6 +85,8 @@ class TaskRow(Struct, kw_only=True):
     polls: int = 0
     poll_failures: int = 0
     """Polls that failed in a row."""
+    watch_until: float | None = None
+    """An operation was accepted a moment ago: poll closely until then, whatever the status says."""
     woken_at: float | None = None
     """When a webhook last asked for a poll."""
     hint_receipt: str | None = None
@@ -95,11 +98,15 @@ class Operation(Struct, kw_only=True):
 
     id: str
     task_id: str
-    kind: str
+    kind: OperationKind
     state: OperationState
     body: str
     created_at: float
     due_at: float | None
+    target: str = ""
+    """What of the task it is about: the provider's id of a shot, for an edit."""
+    client_key: str | None = None
+    """The client's own idempotency key, for an edit or a compose."""
     attempts: int = 0
     failures: int = 0
     fence: int = 0
@@ -266,6 +273,11 @@ class Tasks(Protocol):
     async def finishes(self, task_id: str) -> list[Finish]: ...
 
     async def operations(self, task_id: str) -> list[Operation]: ...
+
+    async def operate(self, operation: Operation, entry: Entry) -> Operation:
+        """Write an edit or a compose down. If ``client_key`` is known already, nothing is written and the operation
+        that has it is returned. Raises :class:`Conflict` while another operation on the task is under way."""
+        ...
 
     async def unconfirmed(self) -> list[Operation]:
         """Operations that nobody knows the fate of, the oldest first."""

@@ -67,6 +67,16 @@ def m003_receipts_by_time(db: Database) -> None:
     db.table("receipts").create_index(["received_at"])
 
 
+@migrations()
+def m004_operations_on_shots(db: Database) -> None:
+    """Edits and composes: what they are about, whose key they carry, and close polling after them."""
+    operations = db.table("operations")
+    operations.add_column("target", str, not_null_default="")
+    operations.add_column("client_key", str)
+    operations.create_index(["client_key"], unique=True)
+    db.table("tasks").add_column("watch_until", float)
+
+
 def _receipts(db: Database) -> None:
     receipts = _create(
         db,

@@ -31,7 +31,7 @@ _POLLED = (
     + " WHERE id = ?"
 )
 _INSERT_OPERATION = insert("operations", Operation)
-_OPERATION_FIXED = frozenset({"id", "task_id", "kind", "body", "created_at", "fence"})
+_OPERATION_FIXED = frozenset({"id", "task_id", "kind", "body", "created_at", "fence", "target", "client_key"})
 _UPDATE_OPERATION = update("operations", Operation, skip=_OPERATION_FIXED) + " WHERE id = ? AND fence = ?"
 _INSERT_FINISH = insert("finishes", Finish)
 
@@ -47,6 +47,9 @@ class SqliteTasks:
 
     async def create(self, task: TaskRow, operation: Operation, entry: Entry) -> TaskRow:
         return await self._journal.write(lambda connection: _create(connection, task, operation, entry))
+
+    async def operate(self, operation: Operation, entry: Entry) -> Operation:
+        return await self._journal.write(lambda connection: _operate(connection, operation, entry))
 
     async def apply(self, change: Change) -> None:
         await self._journal.write(lambda connection: _apply(connection, change))
@@ -140,6 +143,22 @@ def _create(connection: sqlite3.Connection, task: TaskRow, operation: Operation,
     connection.execute(_INSERT_OPERATION, values(operation))
     append(connection, [entry])
     return task
+
+
+def _operate(connection: sqlite3.Connection, operation: Operation, entry: Entry) -> Operation:
+    if operation.client_key is not None:
+        row = connection.execute("SELECT * FROM operations WHERE client_key = ?", (operation.client_key,)).fetchone()
+        if row is not None:
+            return read(Operation, row)
+    under_way = connection.execute(
+        "SELECT kind, state FROM operations WHERE task_id = ? AND state IN ('queued', 'sending', 'unconfirmed')",
+        (operation.task_id,),
+    ).fetchone()
+    if under_way is not None:
+        raise Conflict(f"the task has another operation under way: {under_way['kind']} is {under_way['state']}")
+    connection.execute(_INSERT_OPERATION, values(operation))
+    append(connection, [entry])
+    return operation
 
 
 def _apply(connection: sqlite3.Connection, change: Change) -> None:

@@ -48,6 +48,13 @@ class Missing(Struct):
     reason: str
 
 
+class Passed(Struct):
+    """An answer that is passed on as it is: status and JSON body. Status 503: there was none that makes sense."""
+
+    status: int
+    body: bytes
+
+
 CreateAnswer = Told | Refused | Busy | Unclear
 FetchAnswer = Told | Busy | Unclear | Missing
 
@@ -98,6 +105,24 @@ class Provider(Protocol):
 
     async def create(self, workflow: str, body: str, key: str) -> CreateAnswer:
         """Ask for a video. ``body`` is sent as it is, ``key`` as the idempotency key."""
+        ...
+
+    async def operate(
+        self, kind: Literal["edit", "compose"], provider_id: str, target: str, body: str, key: str
+    ) -> CreateAnswer:
+        """Edit the shot ``target``, or compose; answered with the task, whose status may not have moved yet."""
+        ...
+
+    async def shot_media(self, provider_id: str, target: str) -> Passed:
+        """Give a shot a video of its own; free and repeatable."""
+        ...
+
+    async def usage(self) -> Passed:
+        """The account: balance, concurrency, totals."""
+        ...
+
+    async def workflows(self) -> Passed:
+        """The kinds of video that can be asked for."""
         ...
 
     async def fetch(self, provider_id: str) -> FetchAnswer:

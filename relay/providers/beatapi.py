@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from relay.contract import Data, ErrorBody, ErrorEnvelope, Task, decode
+from relay.contract import Data, ErrorBody, ErrorEnvelope, Task, decode, encode
 
 from .base import (
     Busy,
@@ -22,6 +22,7 @@ from .base import (
     Hint,
     MalformedWebhook,
     Missing,
+    Passed,
     Refused,
     Told,
     Unclear,
@@ -95,7 +96,36 @@ class BeatApi:
         return self._contract == "current"
 
     async def create(self, workflow: str, body: str, key: str) -> CreateAnswer:
-        path = f"/v1/{quote(workflow, safe='')}/tasks"
+        return await self._charged(f"/v1/{quote(workflow, safe='')}/tasks", body, key)
+
+    async def operate(
+        self, kind: Literal["edit", "compose"], provider_id: str, target: str, body: str, key: str
+    ) -> CreateAnswer:
+        path = f"/v1/music-video/tasks/{quote(provider_id, safe='')}"
+        path += f"/shots/{quote(target, safe='')}/edit" if kind == "edit" else "/compose"
+        return await self._charged(path, body, key)
+
+    async def shot_media(self, provider_id: str, target: str) -> Passed:
+        path = f"/v1/music-video/tasks/{quote(provider_id, safe='')}/shots/{quote(target, safe='')}/media"
+        return await self._passed("POST", path)
+
+    async def usage(self) -> Passed:
+        return await self._passed("GET", "/v1/usage")
+
+    async def workflows(self) -> Passed:
+        return await self._passed("GET", "/v1/workflows")
+
+    async def _passed(self, method: str, path: str) -> Passed:
+        try:
+            response = await self._send(method, path)
+            decode(response.content, dict[str, Any])
+        except (httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            body = ErrorBody("processing_unavailable", f"Beat API could not be asked: {type(error).__name__}")
+            return Passed(503, encode(ErrorEnvelope(body)))
+        return Passed(response.status_code, response.content)
+
+    async def _charged(self, path: str, body: str, key: str) -> CreateAnswer:
+        """Send what costs money: its answer decides whether it may ever be sent again."""
         headers = {"content-type": "application/json", "idempotency-key": key}
         try:
             response = await self._send("POST", path, content=body.encode(), headers=headers)

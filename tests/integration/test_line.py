@@ -237,14 +237,27 @@ def test_refusals_have_the_contracts_envelope(start: Start) -> None:
 
 
 def test_a_refused_request_fails_the_task_and_says_why(start: Start) -> None:
-    line = start()
-    answer = line.client.post("/v1/music-video/tasks", json={**REQUEST, "resolution": "540p", "quality": "high"})
+    line = start(sandbox={"contract": "current"})  # which is stricter about lip_sync than launch
+    answer = line.client.post("/v1/music-video/tasks", json={**REQUEST, "lip_sync": True})
     task_id = answer.json()["data"]["id"]
     line.until(task_id, "task.finished")
     task = line.task(task_id)
     assert (task["status"], task["error_code"]) == ("failed", "bad_request")
-    assert "cannot be high with resolution 540p" in task["error_message"]
+    assert "lip_ref_url" in task["error_message"]
     assert line.ledger()["charges"] == []
+
+
+def test_all_that_is_wrong_is_said_at_once_and_costs_nothing(start: Start) -> None:
+    line = start()
+    wrong = {**REQUEST, "images": ["http://x.example/a.png", "https://10.0.0.1/b.png"], "language": "de"}
+    answer = line.client.post("/v1/music-video/tasks", json=wrong)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["code"] == "bad_request"
+    assert [problem["field"] for problem in error["details"]] == ["images[0]", "images[1]", "language"]
+    assert error["details"][2] == {"field": "language", "value": "de", "rule": "must be one of en, zh"}
+    assert line.client.get("/relay/v1/tasks").json()["data"]["data"] == []
+    assert line.ledger()["creates"] == 0
 
 
 def test_the_same_idempotency_key_makes_one_task(start: Start) -> None:

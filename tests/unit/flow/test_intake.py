@@ -37,6 +37,10 @@ class Scripted:
         self.sent.append((workflow, body, key))
         return await self.answer()
 
+    async def operate(self, kind: str, provider_id: str, target: str, body: str, key: str) -> CreateAnswer:
+        self.sent.append((f"{kind} {provider_id} {target}".strip(), body, key))
+        return await self.answer()
+
     async def fetch(self, provider_id: str) -> FetchAnswer:
         raise AssertionError("nobody polls here")
 
