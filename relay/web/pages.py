@@ -1,11 +1,13 @@
 """The front page and the API reference. Neither shows anything of a task: they need no key."""
 
+import re
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response, get
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
+from markupsafe import Markup, escape
 
 from relay import __version__
 from relay.api.openapi import complete
@@ -21,6 +23,14 @@ HEADERS = {
 _templates = Environment(
     loader=PackageLoader("relay.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+
+
+def _code(text: str) -> Markup:
+    """Text with `backticks` as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped first)
+
+
+_templates.filters["code"] = _code
 
 
 def page(name: str, **values: Any) -> bytes:
