@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import httpx
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 
 class ConnectorConfig(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -20,6 +20,25 @@ class ConnectorConfig(Struct, forbid_unknown_fields=True, kw_only=True):
 
     A misspelt key is an error, so that a recipe never quietly does less than it says.
     """
+
+
+class ConnectionSettings(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Base of every connector's ``Connection``: what a named connection holds, all of it text.
+
+    A secret is marked ``Annotated[str, SECRET]``: it is stored encrypted, never shown again, and redacted.
+    """
+
+
+SECRET = Meta(extra={"secret": True})
+
+
+class Notes(Protocol):
+    """What a connector writes down between two steps of its work, so that a repeat after a crash goes on from there.
+    Stored encrypted; a note is durable when :meth:`put` returns."""
+
+    async def get(self, name: str) -> str | None: ...
+
+    async def put(self, name: str, value: str) -> None: ...
 
 
 class MediaFile(Protocol):
@@ -64,6 +83,11 @@ class Delivery:
     """The named credentials of the step, decrypted. Never put them in an outcome or an error."""
     http: httpx.AsyncClient
     """The guarded client: own User-Agent, time limits, no redirects, no private networks."""
+    notes: Notes
+    """This delivery's own notes: what earlier attempts at it wrote down."""
+    task_notes: Notes
+    """Notes that all deliveries of the same task through the same connection share, such as the one message that is
+    updated from queued to done."""
     media: MediaFile | None = None
     """The file to deliver; ``None`` when the finish has no media."""
 
@@ -107,6 +131,8 @@ class Connector(ABC):
     name: ClassVar[str]
     """What a recipe writes after ``use:``."""
     Config: ClassVar[type[ConnectorConfig]]
+    Connection: ClassVar[type[ConnectionSettings]] = ConnectionSettings
+    """What its connections hold."""
     moves_media: ClassVar[bool] = False
     """True when it sends the file itself: it then gets the longer time limit."""
 
@@ -117,3 +143,8 @@ class Connector(ABC):
         Must be safe to repeat with the same ``delivery.key``. Raises :class:`Retry`, :class:`Reject` or
         :class:`Gone`. Anything else counts as a retry and is recorded as our own error.
         """
+
+    async def check(self, connection: Mapping[str, str], http: httpx.AsyncClient) -> str:  # noqa: ARG002 (for others)
+        """Try a connection without any lasting effect ("test connection"). Returns one sentence for people: what it
+        reaches, and as whom. Raises :class:`Retry` or :class:`Reject` with what to do."""
+        return f"{self.name} has nothing to try: its first delivery will tell"

@@ -68,8 +68,12 @@ def own_key(request: Request[Any, Any, Any], client_key: str | None) -> str | No
     """The client's idempotency key as it is kept: two clients may use the same, and neither's API key is stored."""
     if not client_key:
         return None
-    who = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()[:16]
-    return f"{who}:{client_key}"
+    return f"{client_of(request)}:{client_key}"
+
+
+def client_of(request: Request[Any, Any, Any]) -> str:
+    """Who asks, without the API key itself: the same key, the same client."""
+    return hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()[:16]
 
 
 def same(before: str, now: str) -> bool:

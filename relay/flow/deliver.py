@@ -19,6 +19,7 @@ from relay.settings import Settings
 
 from .archive import MediaStore
 from .loop import Loop, log
+from .notes import JournalNotes
 from .plan import ARCHIVE, failed_step, plan_failure
 from .view import event, media_link
 
@@ -217,6 +218,8 @@ class Deliverer(Loop):
             event=self._event(job),
             connection=connection,
             http=self._http,
+            notes=JournalNotes(self._journal, self._clock, job.row.id),
+            task_notes=JournalNotes(self._journal, self._clock, f"{job.row.task_id}/{job.row.connection or ''}"),
             media=media,
         )
 

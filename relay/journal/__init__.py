@@ -1,26 +1,20 @@
 """What the relay remembers. SQL stays in here."""
 
-from .base import (
+from .base import Conflict, Deliveries, Journal, JournalError, Receipts, Superseded, Tasks
+from .model import (
     Change,
-    Conflict,
-    Deliveries,
     DeliveryRow,
     Entry,
     Finish,
-    Journal,
-    JournalError,
     MediaRow,
     Operation,
     OperationKind,
     Pulse,
     Receipt,
-    Receipts,
     Received,
     Settlement,
     Source,
-    Superseded,
     TaskRow,
-    Tasks,
     Verdict,
 )
 from .sqlite import SqliteJournal

@@ -8,15 +8,22 @@ assumption that this is the only process; a result counts only with the fence it
 Times are Unix seconds (float). JSON travels as text, exactly as it was stored.
 """
 
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
-from msgspec import Struct, field
-
-Verdict = Literal["accepted", "stale", "expired", "forged", "unparsable", "oversized"]
-Source = Literal["create", "poll", "webhook"]
-OperationKind = Literal["create", "edit", "compose"]
-OperationState = Literal["queued", "sending", "accepted", "unconfirmed", "refused", "abandoned"]
-DeliveryState = Literal["waiting", "due", "leased", "done", "dead"]
+from .model import (
+    Change,
+    DeliveryRow,
+    Entry,
+    Finish,
+    MediaRow,
+    Operation,
+    Pulse,
+    Receipt,
+    Received,
+    Settlement,
+    TaskRow,
+)
+from .notes import NoteStore
 
 
 class JournalError(Exception):
@@ -29,198 +36,6 @@ class Conflict(JournalError):
 
 class Superseded(Conflict):
     """The operation was handed to another worker since it was claimed."""
-
-
-class Receipt(Struct, kw_only=True):
-    """One inbound webhook, raw, with our verdict on it. Never holds a secret."""
-
-    id: str
-    received_at: float
-    verdict: Verdict
-    status: int
-    """The HTTP status it was answered with."""
-    reason: str = ""
-    event_id: str | None = None
-    event: str | None = None
-    provider_task_id: str | None = None
-    headers: str = "{}"
-    body: bytes = b""
-    seen: int = 1
-    """How often this very event has come."""
-
-
-class Received(Struct):
-    """What became of a receipt: whether it is news, and whose task it woke (``None``: not one of ours)."""
-
-    new: bool
-    task_id: str | None
-
-
-class TaskRow(Struct, kw_only=True):
-    """What is known of one task. ``version`` rises with every change and guards against lost updates."""
-
-    id: str
-    provider: str
-    workflow: str
-    status: str
-    request: str
-    """The body of the create, as the client sent it (JSON)."""
-    created_at: float
-    updated_at: float
-    provider_id: str | None = None
-    row: str = "{}"
-    """The spreadsheet row or other facts that the client attached, for recipes (JSON object)."""
-    client_key: str | None = None
-    """The client's own idempotency key."""
-    observed: str | None = None
-    """The provider's latest word on the task (JSON of the contract's Task), untouched."""
-    told_by: Source | None = None
-    confirmed: bool = True
-    """False while the latest word is a webhook's that no poll has confirmed."""
-    revision: int = 0
-    """How often it has finished."""
-    version: int = 0
-    finished_at: float | None = None
-    next_poll_at: float | None = None
-    polls: int = 0
-    poll_failures: int = 0
-    """Polls that failed in a row."""
-    watch_until: float | None = None
-    """An operation was accepted a moment ago: poll closely until then, whatever the status says."""
-    woken_at: float | None = None
-    """When a webhook last asked for a poll."""
-    hint_receipt: str | None = None
-    """A webhook whose news no poll has yet confirmed or contradicted."""
-
-
-class Operation(Struct, kw_only=True):
-    """What costs money on a task. Its ``key`` is what the provider sees as ``Idempotency-Key``, always."""
-
-    id: str
-    task_id: str
-    kind: OperationKind
-    state: OperationState
-    body: str
-    created_at: float
-    due_at: float | None
-    target: str = ""
-    """What of the task it is about: the provider's id of a shot, for an edit."""
-    client_key: str | None = None
-    """The client's own idempotency key, for an edit or a compose."""
-    attempts: int = 0
-    failures: int = 0
-    fence: int = 0
-    sent_at: float | None = None
-    settled_at: float | None = None
-    error: str | None = None
-
-    @property
-    def key(self) -> str:
-        """One operation, one key: the id is globally unique and never used for anything else."""
-        return self.id
-
-
-class Entry(Struct, kw_only=True):
-    """One line of a task's history: append-only, the support record."""
-
-    task_id: str
-    at: float
-    kind: str
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
-    seq: int = 0
-
-
-class Finish(Struct, kw_only=True):
-    """A task reaching an end, or a point where a person must act, at a numbered revision."""
-
-    task_id: str
-    revision: int
-    event_id: str
-    event: str
-    at: float
-    observed: str
-    """The provider's word at that moment (JSON): what the deliveries of this finish speak of."""
-    told_by: Source
-
-
-class DeliveryRow(Struct, kw_only=True):
-    """One step of one recipe for one finish."""
-
-    id: str
-    task_id: str
-    revision: int
-    event_id: str
-    recipe: str
-    recipe_hash: str
-    step: str
-    use: str
-    connection: str | None
-    state: DeliveryState
-    created_at: float
-    updated_at: float
-    due_at: float | None = None
-    """When to try it; while it is being tried, when its lease runs out."""
-    blockers: int = 0
-    """Steps it still waits for."""
-    fence: int = 0
-    attempts: int = 0
-    """Times handed out. More than ``failures`` when a process died over it."""
-    failures: int = 0
-    outcome: str | None = None
-    error: str | None = None
-    waits_for: list[str] = field(default_factory=list[str])
-    """Ids of the deliveries it waits for; given when it is planned, not read back."""
-
-
-class MediaRow(Struct, kw_only=True):
-    """A finished file in our own store."""
-
-    id: str
-    task_id: str
-    revision: int
-    position: int
-    source_url: str
-    name: str
-    path: str
-    """Relative to the media store."""
-    mime_type: str
-    size: int
-    sha256: str
-    stored_at: float
-
-
-class Change(Struct, kw_only=True):
-    """Everything one piece of news causes: applied whole, or not at all."""
-
-    task: TaskRow
-    """As it shall be; its ``version`` is the one it was read with."""
-    history: list[Entry] = field(default_factory=list[Entry])
-    finish: Finish | None = None
-    deliveries: list[DeliveryRow] = field(default_factory=list[DeliveryRow])
-    operation: Operation | None = None
-    """An operation this news settles; must still carry the fence it was claimed with."""
-
-
-class Settlement(Struct, kw_only=True):
-    """What became of one attempt: applied only if the delivery still carries ``delivery.fence``."""
-
-    delivery: DeliveryRow
-    """As it shall be."""
-    history: list[Entry] = field(default_factory=list[Entry])
-    deliveries: list[DeliveryRow] = field(default_factory=list[DeliveryRow])
-    """New deliveries this causes, such as ``on_failure`` steps."""
-
-
-class Pulse(Struct, kw_only=True):
-    """How the line is moving: what ``/ready`` and the metrics read."""
-
-    oldest_due_poll: float | None
-    oldest_due_delivery: float | None
-    oldest_due_operation: float | None
-    open_tasks: int
-    unconfirmed: int
-    pending_deliveries: int
-    dead_deliveries: int
 
 
 class Receipts(Protocol):
@@ -357,6 +172,9 @@ class Journal(Protocol):
 
     @property
     def deliveries(self) -> Deliveries: ...
+
+    @property
+    def notes(self) -> NoteStore: ...
 
     async def pulse(self) -> Pulse: ...
 

@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from .base import JournalError, Pulse
+from .base import JournalError
 from .migrations import migrations
+from .model import Pulse
 from .sqlite_deliveries import SqliteDeliveries
+from .sqlite_notes import SqliteNotes
 from .sqlite_receipts import SqliteReceipts
 from .sqlite_tasks import SqliteTasks
 from .writer import Many, Writer
@@ -42,6 +44,7 @@ class SqliteJournal:
         self.receipts = SqliteReceipts(self)
         self.tasks = SqliteTasks(self)
         self.deliveries = SqliteDeliveries(self)
+        self.notes = SqliteNotes(self)
 
     @classmethod
     def open(cls, path: Path) -> "SqliteJournal":
@@ -148,7 +151,7 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA busy_timeout = 5000")
         migrations.apply(Database(connection))
-        _hand_back(connection)
+        hand_back(connection, time.time())
     except sqlite3.DatabaseError as error:
         connection.close()
         raise JournalError(
@@ -158,9 +161,8 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _hand_back(connection: sqlite3.Connection) -> None:
+def hand_back(connection: sqlite3.Connection, now: float) -> None:
     """We hold the lock, so whoever held a lease is gone: its work is due now, not when the lease runs out."""
-    now = time.time()
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(
         "UPDATE deliveries SET state = 'due', due_at = ? WHERE due_at IS NOT NULL AND state = 'leased'",

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import TYPE_CHECKING
 
-from .base import DeliveryRow, Entry, MediaRow, Settlement
+from .model import DeliveryRow, Entry, MediaRow, Settlement
 from .rows import insert, read, update, values
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import sqlite3
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .base import Receipt, Received
+from .model import Receipt, Received
 from .rows import insert, read, values
 
 if TYPE_CHECKING:

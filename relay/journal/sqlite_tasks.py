@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from .base import Change, Conflict, Entry, Finish, Operation, Superseded, TaskRow
+from .base import Conflict, Superseded
+from .model import Change, Entry, Finish, Operation, TaskRow
 from .rows import insert, read, update, values
 from .sqlite_deliveries import append, insert_deliveries
 

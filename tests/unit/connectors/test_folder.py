@@ -16,6 +16,7 @@ import pytest
 from connectors.base import Delivery, Outcome, Reject, Retry
 from connectors.files import safe_join, write_atomically
 from connectors.folder import Folder, FolderConfig
+from tests.notes import MemoryNotes
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +51,18 @@ class Bytes:
 async def deliver(root: Path | str, path: str, media: Bytes | None, key: str = "dlv_1") -> Outcome:
     async with httpx.AsyncClient() as client:
         connection = {"root": str(root)} if root else {}
-        delivery = Delivery(key=key, attempt=1, at=1, event={}, connection=connection, http=client, media=media)
+        notes = MemoryNotes()
+        delivery = Delivery(
+            key=key,
+            attempt=1,
+            at=1,
+            event={},
+            connection=connection,
+            http=client,
+            notes=notes,
+            task_notes=notes,
+            media=media,
+        )
         return await Folder().deliver(FolderConfig(path=path), delivery)
 
 

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from connectors.base import Delivery, DeliveryError, Gone, Outcome, Reject, Retry
 from connectors.http import RESPONSE_LIMIT, Http, HttpConfig
 from connectors.standard_webhooks import decode_secret, sign
+from tests.notes import MemoryNotes
 from tests.servers import running
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +47,8 @@ def server() -> Iterator[tuple[Server, str]]:
 async def deliver(config: HttpConfig, connection: Mapping[str, str], **more: Any) -> Outcome:
     async with httpx.AsyncClient(trust_env=False) as client:
         known: dict[str, Any] = {"key": "dlv_1", "attempt": 1, "at": 1_784_188_800, "event": {"id": "evt_1"}}
-        return await Http().deliver(config, Delivery(**{**known, **more}, connection=connection, http=client))
+        known |= {"connection": connection, "http": client, "notes": MemoryNotes(), "task_notes": MemoryNotes()}
+        return await Http().deliver(config, Delivery(**{**known, **more}))
 
 
 async def error_of(config: HttpConfig, connection: Mapping[str, str]) -> DeliveryError:

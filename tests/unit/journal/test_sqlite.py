@@ -327,3 +327,14 @@ async def test_every_table_of_the_design_is_there(journal: SqliteJournal) -> Non
         "connections",
         "api_keys",
     }
+
+
+async def test_a_note_is_there_after_a_restart_and_only_in_its_scope(tmp_path: Path) -> None:
+    first = SqliteJournal.open(tmp_path / "journal.db")
+    await first.notes.put("dlv_1", "session", b"one", 1.0)
+    await first.notes.put("dlv_1", "session", b"two", 2.0)
+    await first.close()
+    second = SqliteJournal.open(tmp_path / "journal.db")
+    assert await second.notes.get("dlv_1", "session") == b"two"
+    assert await second.notes.get("dlv_2", "session") is None
+    await second.close()

@@ -1,9 +1,9 @@
-"""The journal's tables on SQLite, as numbered steps that never change once released."""
+"""The tables of the line itself: receipts, tasks, operations, history, deliveries, media."""
 
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 from sqlite_utils.db import Table
 
-migrations = Migrations("beatrelay")
+from .steps import create, migrations, sql
 
 
 @migrations()
@@ -17,20 +17,20 @@ def m001_first_line(db: Database) -> None:
 @migrations()
 def m002_people_and_places(db: Database) -> None:
     """Batches with their rows, customers' endpoints, connections and API keys."""
-    _create(
+    create(
         db,
         "batches",
         {"id": str, "name": str, "source": str, "state": str, "created_at": float, "finished_at": float},
         not_null={"name", "state", "created_at"},
     )
-    rows: Table = _create(
+    rows: Table = create(
         db,
         "rows",
         {"id": str, "batch_id": str, "key": str, "position": int, "cells": str, "task_id": str, "state": str},
         not_null={"batch_id", "key", "position", "cells", "state"},
     )
     rows.create_index(["batch_id", "key"], unique=True)
-    _create(
+    create(
         db,
         "endpoints",
         {
@@ -45,14 +45,14 @@ def m002_people_and_places(db: Database) -> None:
         },
         not_null={"url", "events", "status", "secret", "created_at", "updated_at"},
     )
-    _create(
+    create(
         db,
         "connections",
         {"name": str, "connector": str, "settings": str, "secrets": bytes, "updated_at": float},
         pk="name",
         not_null={"connector", "settings", "updated_at"},
     )
-    keys = _create(
+    keys = create(
         db,
         "api_keys",
         {"id": str, "name": str, "digest": str, "scopes": str, "created_at": float, "revoked_at": float},
@@ -78,7 +78,7 @@ def m004_operations_on_shots(db: Database) -> None:
 
 
 def _receipts(db: Database) -> None:
-    receipts = _create(
+    receipts = create(
         db,
         "receipts",
         {
@@ -96,7 +96,7 @@ def _receipts(db: Database) -> None:
         },
         not_null={"received_at", "verdict", "status", "seen"},
     )
-    _sql(
+    sql(
         db,
         "CREATE UNIQUE INDEX receipts_event ON receipts(event_id, verdict)"
         " WHERE event_id IS NOT NULL AND verdict IN ('accepted', 'stale')",
@@ -105,7 +105,7 @@ def _receipts(db: Database) -> None:
 
 
 def _tasks(db: Database) -> None:
-    tasks = _create(
+    tasks = create(
         db,
         "tasks",
         {
@@ -135,8 +135,8 @@ def _tasks(db: Database) -> None:
     )
     tasks.create_index(["provider_id"], unique=True)
     tasks.create_index(["client_key"], unique=True)
-    _sql(db, "CREATE INDEX tasks_due ON tasks(next_poll_at) WHERE next_poll_at IS NOT NULL")
-    operations = _create(
+    sql(db, "CREATE INDEX tasks_due ON tasks(next_poll_at) WHERE next_poll_at IS NOT NULL")
+    operations = create(
         db,
         "operations",
         {
@@ -157,9 +157,9 @@ def _tasks(db: Database) -> None:
         not_null={"task_id", "kind", "state", "body", "created_at"},
     )
     operations.create_index(["task_id"])
-    _sql(db, "CREATE INDEX operations_due ON operations(due_at) WHERE due_at IS NOT NULL")
-    _sql(db, "CREATE INDEX operations_unconfirmed ON operations(sent_at) WHERE state = 'unconfirmed'")
-    _create(
+    sql(db, "CREATE INDEX operations_due ON operations(due_at) WHERE due_at IS NOT NULL")
+    sql(db, "CREATE INDEX operations_unconfirmed ON operations(sent_at) WHERE state = 'unconfirmed'")
+    create(
         db,
         "finishes",
         {
@@ -174,7 +174,7 @@ def _tasks(db: Database) -> None:
         pk=("task_id", "revision"),
         not_null={"event_id", "event", "at", "observed", "told_by"},
     )
-    history = _create(
+    history = create(
         db,
         "history",
         {"seq": int, "task_id": str, "at": float, "kind": str, "data": str},
@@ -185,7 +185,7 @@ def _tasks(db: Database) -> None:
 
 
 def _deliveries(db: Database) -> None:
-    deliveries = _create(
+    deliveries = create(
         db,
         "deliveries",
         {
@@ -213,14 +213,14 @@ def _deliveries(db: Database) -> None:
     )
     deliveries.create_index(["task_id", "revision"])
     deliveries.create_index(["event_id", "recipe", "step"], unique=True)
-    _sql(db, "CREATE INDEX deliveries_due ON deliveries(due_at) WHERE due_at IS NOT NULL")
-    _sql(db, "CREATE INDEX deliveries_open ON deliveries(state) WHERE state IN ('waiting', 'dead')")
-    _sql(
+    sql(db, "CREATE INDEX deliveries_due ON deliveries(due_at) WHERE due_at IS NOT NULL")
+    sql(db, "CREATE INDEX deliveries_open ON deliveries(state) WHERE state IN ('waiting', 'dead')")
+    sql(
         db,
         "CREATE TABLE waits (waits_for TEXT NOT NULL, delivery_id TEXT NOT NULL,"
         " PRIMARY KEY (waits_for, delivery_id)) WITHOUT ROWID",
     )
-    media = _create(
+    media = create(
         db,
         "media",
         {
@@ -239,27 +239,10 @@ def _deliveries(db: Database) -> None:
         not_null={"task_id", "revision", "position", "source_url", "name", "path", "size", "sha256"},
     )
     media.create_index(["task_id", "revision", "position"], unique=True)
-    _create(
+    create(
         db,
         "recipes",
         {"hash": str, "name": str, "file": str, "source": str},
         pk="hash",
         not_null={"name", "file", "source"},
     )
-
-
-def _sql(db: Database, statement: str) -> None:
-    db.conn.execute(statement)
-
-
-def _create(
-    db: Database,
-    name: str,
-    columns: dict[str, type],
-    *,
-    pk: str | tuple[str, ...] = "id",
-    not_null: set[str],
-) -> Table:
-    table = db.table(name)
-    table.create(columns, pk=pk, not_null=not_null)
-    return table

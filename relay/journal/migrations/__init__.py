@@ -1,0 +1,11 @@
+"""The journal's tables on SQLite, as numbered steps that never change once released.
+
+One module a subject; they are applied in the order in which they are imported here, so a new one goes last.
+"""
+
+from . import line as line
+
+from . import notes as notes  # isort: skip  (the order is the order of the steps)
+from .steps import migrations
+
+__all__ = ["migrations"]
