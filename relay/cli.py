@@ -49,8 +49,8 @@ def main() -> None:
 def serve(host: str | None, port: int | None, config: Path) -> None:
     """Run the relay.
 
-    Needs BEATAPI_API_KEY and BEATAPI_WEBHOOK_SECRET; without them it says how to get them, or how to try it all
-    with the local sandbox.
+    Needs BEATAPI_API_KEY; without it it says how to get one, or how to try it all with the local sandbox. Without
+    BEATAPI_WEBHOOK_SECRET webhooks are refused, and polling alone finds what is finished.
     """
     from relay.serve import run
 

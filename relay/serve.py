@@ -66,7 +66,10 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
 
 
 def missing_keys(settings: Settings) -> str:
-    """Which of the two things without which nothing works is missing, in words; empty if none."""
+    """What is missing, in words, if nothing can work; empty if it can: without a webhook secret polling alone finds
+    every finished video."""
+    if settings.beatapi_api_key:
+        return ""
     missing = [
         name
         for name, value in (
@@ -75,7 +78,7 @@ def missing_keys(settings: Settings) -> str:
         )
         if not value
     ]
-    return f"Missing: {' and '.join(missing)}." if missing else ""
+    return f"Missing: {' and '.join(missing)}."
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -138,9 +141,12 @@ def filesystem(path: Path) -> str:
 
 def _greet(relay: Relay) -> None:
     settings = relay.settings
+    webhooks = f"{settings.url}/webhooks/beatapi"
+    if not settings.beatapi_webhook_secret:
+        webhooks = "none: BEATAPI_WEBHOOK_SECRET is not set, so polling alone finds what is finished"
     sys.stdout.write(
         f"beatrelay: {settings.url}\n"
-        f"  webhooks  {settings.url}/webhooks/beatapi\n"
+        f"  webhooks  {webhooks}\n"
         f"  API docs  {settings.url}/docs\n"
         f"  Beat API  {settings.beatapi_base_url}\n"
         f"  recipes   {len(relay.recipes)} from {settings.recipes}\n"
