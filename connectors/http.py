@@ -1,9 +1,5 @@
 """A JSON POST to any URL, signed by Standard Webhooks."""
 
-import email.utils
-import json
-import time
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -11,10 +7,10 @@ import httpx
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
+from .answers import answer_json, read_answer, retry_after, unreachable
 from .base import Connector, ConnectorConfig, Delivery, Gone, Outcome, Reject, Retry
 from .standard_webhooks import decode_secret, sign
 
-RESPONSE_LIMIT = 16 * 1024
 _OURS = {"host", "content-length", "transfer-encoding", "webhook-id", "webhook-timestamp", "webhook-signature"}
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -43,15 +39,13 @@ class Http(Connector):
         headers = {**_headers(config), **_signed(delivery, body)}
         try:
             async with delivery.http.stream("POST", url, content=body, headers=headers) as response:
-                text, truncated = await _read(response)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise Reject(f"the url is not one that can be posted to: {error}") from error
-        except httpx.TransportError as error:
-            raise Retry(f"the connection failed: {str(error) or type(error).__name__}") from error
+                text, truncated = await read_answer(response)
+        except (httpx.InvalidURL, httpx.TransportError) as error:
+            raise unreachable(error) from error
         detail: dict[str, Any] = {"status": response.status_code, "response": text, "truncated": truncated}
-        _judge(response, detail)
+        _judge(response, delivery.at, detail)
         if not truncated and "json" in response.headers.get("content-type", ""):
-            detail["json"] = _json(text)
+            detail["json"] = answer_json(text)
         return Outcome(detail=detail)
 
 
@@ -75,16 +69,7 @@ def _signed(delivery: Delivery, body: bytes) -> dict[str, str]:
     return headers
 
 
-async def _read(response: httpx.Response) -> tuple[str, bool]:
-    kept = bytearray()
-    async for chunk in response.aiter_bytes():
-        kept += chunk
-        if len(kept) > RESPONSE_LIMIT:
-            return bytes(kept[:RESPONSE_LIMIT]).decode("utf-8", "replace"), True
-    return bytes(kept).decode("utf-8", "replace"), False
-
-
-def _judge(response: httpx.Response, detail: dict[str, Any]) -> None:
+def _judge(response: httpx.Response, at: float, detail: dict[str, Any]) -> None:
     """2xx is success, 410 the end, a redirect is refused; all else may pass, so it is tried again."""
     status = response.status_code
     if response.is_success:
@@ -96,19 +81,4 @@ def _judge(response: httpx.Response, detail: dict[str, Any]) -> None:
             f"the receiver answered {status}, a redirect, which is not followed; put the final URL in the recipe",
             detail=detail,
         )
-    raise Retry(f"the receiver answered {status}", after=_after(response), detail=detail)
-
-
-def _after(response: httpx.Response) -> float | None:
-    value = response.headers.get("retry-after", "")
-    if value.isascii() and value.isdigit():
-        return float(value)
-    at = email.utils.parsedate_to_datetime(value) if "," in value else None
-    return max(0.0, at.timestamp() - time.time()) if at else None
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text, parse_float=Decimal)
-    except ValueError:
-        return None
+    raise Retry(f"the receiver answered {status}", after=retry_after(response.headers, at), detail=detail)

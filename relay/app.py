@@ -40,6 +40,7 @@ from relay.net import Egress, guarded_client, resolve
 from relay.providers import BeatApi
 from relay.recipe import RecipeSet, Renderer
 from relay.settings import Settings
+from relay.vault import open_vault
 from relay.web.pages import Reference, WholeJson, home, style
 
 log = logging.getLogger("beatrelay")
@@ -54,6 +55,7 @@ class Relay:
         self.clock = clock or SystemClock()
         self.metrics = Metrics()
         self.journal = SqliteJournal.open(settings.data / "journal.db")
+        self.vault = open_vault(settings.vault_key, settings.vault_path)
         own, allowed = _origin(settings.beatapi_base_url), settings.allow_private
         client = partial(
             guarded_client, timeout=settings.timeout_seconds, connect_timeout=settings.connect_timeout_seconds
@@ -105,6 +107,7 @@ class Relay:
             self.store,
             self._clients["deliveries"],
             settings,
+            self.vault,
         )
         self.settler = Settler(journal, clock, self.provider, self.observer, timeout=settings.timeout_seconds)
         self.inbox = Inbox(
@@ -121,6 +124,11 @@ class Relay:
     def _news(self) -> None:
         self.poller.nudge()
         self.deliverer.nudge()
+
+    async def unlock(self) -> None:
+        """See that what is sealed in the journal can be opened. Raises :class:`relay.vault.VaultError`."""
+        for sealed, place in await self.journal.sealed.sample():
+            self.vault.open(sealed, place)
 
     async def start(self) -> None:
         """Begin to work."""

@@ -95,8 +95,9 @@ def _add_commands() -> None:
     from relay.recipes_command import recipes
     from relay.sandbox.command import sandbox
     from relay.tasks_command import tasks
+    from relay.vault_command import vault
 
-    for command in (demo, recipes, sandbox, tasks):
+    for command in (demo, recipes, sandbox, tasks, vault):
         main.add_command(command)
 
 

@@ -1,5 +1,6 @@
 """``beatrelay serve``: checks that it is safe to start, says how to begin, and runs until told to stop."""
 
+import asyncio
 import logging
 import socket
 import sys
@@ -14,6 +15,7 @@ from relay.journal import JournalError
 from relay.log import configure
 from relay.recipe import RecipeErrors, RecipeSet, load_folder
 from relay.settings import Settings
+from relay.vault import VaultError
 
 WELCOME = """\
 beatrelay needs to know whose videos to relay. {missing}
@@ -43,7 +45,7 @@ def run(settings: Settings) -> int:
     try:
         with listen(settings.host, settings.port) as listener:
             return _serve(bound(settings, listener), listener)
-    except (JournalError, RecipeErrors, OSError) as error:
+    except (JournalError, RecipeErrors, VaultError, OSError) as error:
         click.echo(f"beatrelay cannot start: {error}", err=True)
         return 1
 
@@ -51,6 +53,7 @@ def run(settings: Settings) -> int:
 def _serve(settings: Settings, listener: socket.socket) -> int:
     refuse_volatile(settings)
     relay = Relay(settings, recipes_of(settings))
+    asyncio.run(relay.unlock())
     _greet(relay)
     config = uvicorn.Config(
         create_app(relay),

@@ -34,6 +34,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     api_keys: list[str] = field(default_factory=list[str])
     data: Path = Path("beatrelay-data")
     recipes: Path = Path("recipes")
+    vault_key: list[str] = field(default_factory=list[str])
+    vault_file: Path | None = None
     allow_private: list[str] = field(default_factory=list[str])
     poll_min_seconds: float = 5.0
     poll_max_seconds: float = 10.0
@@ -58,6 +60,11 @@ class Settings(Struct, frozen=True, kw_only=True):
             return self.public_url
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 (only compared)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def vault_path(self) -> Path:
+        """The file of the vault's keys, when the environment gives none."""
+        return self.vault_file or self.data / "vault.key"
 
     @property
     def client_keys(self) -> list[str]:

@@ -146,6 +146,21 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting("data", "BEATRELAY_DATA", Path, "a folder", "Journal and media."),
+    Setting(
+        "vault_key",
+        "BEATRELAY_VAULT_KEY",
+        _words,
+        "keys as `beatrelay vault key` makes them, separated by spaces, the one that seals first",
+        "Keys that seal stored secrets. Default: those in the vault's file.",
+        secret=True,
+    ),
+    Setting(
+        "vault_file",
+        "BEATRELAY_VAULT_FILE",
+        Path,
+        "a file that only its owner can read",
+        "Where the vault's keys are, if not in BEATRELAY_VAULT_KEY. Default: vault.key in the data folder.",
+    ),
     Setting("recipes", "BEATRELAY_RECIPES", Path, "a folder", "Recipes: *.yaml."),
     Setting(
         "allow_private",

@@ -16,6 +16,7 @@ from relay.contract import encode
 from relay.journal import DeliveryRow, Entry, Finish, Journal, MediaRow, Settlement, TaskRow
 from relay.recipe import Recipe, RecipeSet, Renderer, RenderError, Step, parse
 from relay.settings import Settings
+from relay.vault import Vault
 
 from .archive import MediaStore
 from .loop import Loop, log
@@ -57,6 +58,7 @@ class Deliverer(Loop):
         store: MediaStore,
         http: httpx.AsyncClient,
         settings: Settings,
+        vault: Vault,
     ) -> None:
         super().__init__("deliverer", clock)
         self._journal = journal
@@ -66,6 +68,7 @@ class Deliverer(Loop):
         self._store = store
         self._http = http
         self._settings = settings
+        self._vault = vault
         self._running: set[asyncio.Task[None]] = set()
 
     async def step(self) -> float:
@@ -218,10 +221,13 @@ class Deliverer(Loop):
             event=self._event(job),
             connection=connection,
             http=self._http,
-            notes=JournalNotes(self._journal, self._clock, job.row.id),
-            task_notes=JournalNotes(self._journal, self._clock, f"{job.row.task_id}/{job.row.connection or ''}"),
+            notes=self._notes(job.row.id),
+            task_notes=self._notes(f"{job.row.task_id}/{job.row.connection or ''}"),
             media=media,
         )
+
+    def _notes(self, scope: str) -> JournalNotes:
+        return JournalNotes(self._journal, self._clock, self._vault, scope)
 
     def _done(self, job: Job, outcome: Outcome) -> Settlement:
         row = self._settled(job.row, "done")

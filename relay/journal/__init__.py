@@ -17,6 +17,7 @@ from .model import (
     TaskRow,
     Verdict,
 )
+from .sealed import place_of
 from .sqlite import SqliteJournal
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "TaskRow",
     "Tasks",
     "Verdict",
+    "place_of",
 ]

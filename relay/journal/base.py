@@ -24,6 +24,7 @@ from .model import (
     TaskRow,
 )
 from .notes import NoteStore
+from .sealed import SealedStore
 
 
 class JournalError(Exception):
@@ -175,6 +176,9 @@ class Journal(Protocol):
 
     @property
     def notes(self) -> NoteStore: ...
+
+    @property
+    def sealed(self) -> SealedStore: ...
 
     async def pulse(self) -> Pulse: ...
 

@@ -23,6 +23,7 @@ from .model import Pulse
 from .sqlite_deliveries import SqliteDeliveries
 from .sqlite_notes import SqliteNotes
 from .sqlite_receipts import SqliteReceipts
+from .sqlite_sealed import SqliteSealed
 from .sqlite_tasks import SqliteTasks
 from .writer import Many, Writer
 
@@ -45,6 +46,7 @@ class SqliteJournal:
         self.tasks = SqliteTasks(self)
         self.deliveries = SqliteDeliveries(self)
         self.notes = SqliteNotes(self)
+        self.sealed = SqliteSealed(self)
 
     @classmethod
     def open(cls, path: Path) -> "SqliteJournal":

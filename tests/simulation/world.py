@@ -29,6 +29,7 @@ from relay.journal.sqlite import hand_back
 from relay.providers import Busy, CreateAnswer, FetchAnswer, Forged, Genuine, Hint, Passed, Told, Unclear
 from relay.recipe import RecipeSet, Renderer, parse
 from relay.settings import Settings
+from relay.vault import Vault, new_key
 from tests.virtual import VirtualClock
 
 RECIPE = """\
@@ -318,7 +319,15 @@ class Life:
         connectors = {"probe": Probe(outside), "archive": Archive(outside, journal)}
         self.client = httpx.AsyncClient()
         self.deliverer = Deliverer(
-            journal, clock, lambda: recipes, renderer, connectors, MediaStore(Path()), self.client, Settings()
+            journal,
+            clock,
+            lambda: recipes,
+            renderer,
+            connectors,
+            MediaStore(Path()),
+            self.client,
+            Settings(),
+            Vault([new_key()]),
         )
         self.inbox = Inbox(journal, clock, provider, self.poller.nudge, self.settler.nudge, lambda _: None)
         self._before = asyncio.all_tasks()

@@ -9,8 +9,9 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from connectors.answers import ANSWER_LIMIT
 from connectors.base import Delivery, DeliveryError, Gone, Outcome, Reject, Retry
-from connectors.http import RESPONSE_LIMIT, Http, HttpConfig
+from connectors.http import Http, HttpConfig
 from connectors.standard_webhooks import decode_secret, sign
 from tests.notes import MemoryNotes
 from tests.servers import running
@@ -151,7 +152,7 @@ class TestAnswers:
     async def test_a_long_answer_is_cut(self, server: tuple[Server, str]) -> None:
         server[0].body = b"x" * 100_000
         outcome = await deliver(HttpConfig(url=server[1]), {})
-        assert (len(outcome.detail["response"]), outcome.detail["truncated"]) == (RESPONSE_LIMIT, True)
+        assert (len(outcome.detail["response"]), outcome.detail["truncated"]) == (ANSWER_LIMIT, True)
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 422, 425, 429, 500, 502, 503, 504])
     async def test_what_may_pass_is_tried_again(self, server: tuple[Server, str], status: int) -> None:

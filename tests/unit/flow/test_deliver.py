@@ -17,6 +17,7 @@ from relay.journal import DeliveryRow, Entry, Operation, SqliteJournal, TaskRow
 from relay.providers import Told
 from relay.recipe import RecipeSet, Renderer, parse
 from relay.settings import Settings
+from relay.vault import Vault, new_key
 from tests.virtual import VirtualClock
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +74,7 @@ class Bench:
             MediaStore(folder / "media"),
             self.client,
             Settings(connections={"known": {"token": "t"}}),
+            Vault([new_key()]),
         )
 
     async def fail_a_task(self) -> None:
