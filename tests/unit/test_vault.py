@@ -68,7 +68,7 @@ class TestSealing:
         with pytest.raises(VaultError):
             Vault([new_key()]).open(text, "a")
 
-    @pytest.mark.parametrize("key", ["", "short", new_key() + "x", "ä" * 44])
+    @pytest.mark.parametrize("key", ["", "short", "A" * 44, "ä" * 44])
     def test_a_wrong_key_is_refused_and_not_shown(self, key: str) -> None:
         with pytest.raises(VaultError) as caught:
             Vault([key])
