@@ -16,9 +16,10 @@ from litestar.di import Provide
 from connectors import discover
 from relay.api import openapi
 from relay.api.account import get_usage, list_workflows
-from relay.api.auth import require_key
+from relay.api.auth import require_scope
 from relay.api.errors import HANDLERS
 from relay.api.health import health, metrics, ready
+from relay.api.keys import KeysController
 from relay.api.manage import ManageController
 from relay.api.media import get_media, head_media
 from relay.api.receive import PATH, webhook_route
@@ -31,6 +32,7 @@ from relay.flow.housekeeping import Housekeeping
 from relay.flow.inbox import Inbox
 from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
+from relay.flow.keys import Keys
 from relay.flow.observe import Observer, Pace
 from relay.flow.poll import Budget, Poller
 from relay.flow.settle import Settler
@@ -76,6 +78,7 @@ class Relay:
             timeout=settings.timeout_seconds,
         )
         self.store = MediaStore(settings.data / "media")
+        self.keys = Keys(self.journal, self.clock, settings.client_keys)
         self.inputs = Inputs(settings.beatapi_base_url, resolve)
         self._build_line()
 
@@ -170,8 +173,8 @@ def create_app(relay: Relay) -> Litestar:
     """The relay's HTTP face."""
     guarded = Router(
         path="/",
-        route_handlers=[TasksController, StoryboardController, get_usage, ManageController],
-        guards=[require_key(relay.settings.client_keys)],
+        route_handlers=[TasksController, StoryboardController, get_usage, KeysController, ManageController],
+        guards=[require_scope(relay.keys)],
     )
     parts = {
         "journal": relay.journal,
@@ -181,6 +184,7 @@ def create_app(relay: Relay) -> Litestar:
         "metrics": relay.metrics,
         "settler": relay.settler,
         "inputs": relay.inputs,
+        "keys": relay.keys,
         "provider": relay.provider,
     }
     return Litestar(

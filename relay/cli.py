@@ -92,12 +92,13 @@ def openapi(check: bool, output: Path) -> None:
 
 def _add_commands() -> None:
     from relay.demo import demo
+    from relay.keys_command import keys
     from relay.recipes_command import recipes
     from relay.sandbox.command import sandbox
     from relay.tasks_command import tasks
     from relay.vault_command import vault
 
-    for command in (demo, recipes, sandbox, tasks, vault):
+    for command in (demo, keys, recipes, sandbox, tasks, vault):
         main.add_command(command)
 
 

@@ -1,6 +1,5 @@
 """What the contract's endpoints share: how a body is read and checked, how a task is answered, what can be refused."""
 
-import hashlib
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +12,7 @@ from relay.flow.inputs import Checked, Inputs, Rules
 from relay.flow.view import client_task
 from relay.journal import Journal, TaskRow
 
+from .auth import caller_of
 from .errors import ApiError
 
 MOST_BYTES = 1024 * 1024
@@ -73,7 +73,7 @@ def own_key(request: Request[Any, Any, Any], client_key: str | None) -> str | No
 
 def client_of(request: Request[Any, Any, Any]) -> str:
     """Who asks, without the API key itself: the same key, the same client."""
-    return hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()[:16]
+    return caller_of(request).id
 
 
 def same(before: str, now: str) -> bool:

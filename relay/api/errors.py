@@ -31,10 +31,20 @@ _CODES = {
 class ApiError(Exception):
     """A refusal with its status, code and sentence."""
 
-    def __init__(self, status: int, message: str, *, code: str | None = None, details: Any = UNSET) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        details: Any = UNSET,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.body = ErrorBody(code=code or _CODES.get(status, "bad_request"), message=message, details=details)
+        if retry_after is not None:
+            self.body.retry_after_seconds = retry_after
 
 
 def answer(status: int, body: ErrorBody) -> Response[bytes]:

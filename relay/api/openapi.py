@@ -11,22 +11,33 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, OpenAPIType, Schema, SecurityScheme, Tag
 from litestar.plugins import OpenAPISchemaPlugin
+from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
 from relay import __version__
 from relay.contract import ComposeRequest, EcommerceVideoRequest, MusicVideoRequest, ShotEditRequest, encode
 
+from .auth import scope_of
 from .receive import PATH
 
 _DESCRIPTION = """\
 A self-hosted relay around Beat API. The `/v1` endpoints are Beat API's own contract: a client changes only its
 base URL. `/relay/v1` tells what happened and why. `/webhooks/beatapi` takes Beat API's signed webhooks in."""
 
+_BEARER = """\
+`Authorization: Bearer <key>`. Each operation names the scope that it asks of the key: `read`, `submit`, `operate` or
+`admin`."""
+
 _INVALID = {
     "description": "The request is invalid; the message names the field and the rule.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
 }
-_NO_KEY = {**_INVALID, "description": "The API key is missing or not valid."}
+_KEY_RESPONSES = {
+    "401": {**_INVALID, "description": "The API key is missing or not valid."},
+    "403": {**_INVALID, "description": "The API key's scopes do not allow it."},
+    "429": {**_INVALID, "description": "The operator gave this API key a limit, and it is spent: see `Retry-After`."},
+}
+"""How a key is refused. A key without a limit never sees the last."""
 BODIES = {
     "createMusicVideoTask": MusicVideoRequest,
     "createEcommerceVideoTask": EcommerceVideoRequest,
@@ -41,6 +52,7 @@ _TAGS = {
     "Account": "Workflows and usage, as Beat API tells them.",
     "Webhooks": "Signed webhooks from Beat API.",
     "Media": "Finished files in the relay's own store.",
+    "Keys": "Who may use this relay, for what, and how much.",
     "Relay": "Management: what happened, and why.",
     "Operations": "Health and numbers.",
 }
@@ -65,9 +77,7 @@ def openapi_config(renderers: Sequence[OpenAPIRenderPlugin]) -> OpenAPIConfig:
         description=_DESCRIPTION,
         tags=[Tag(name=name, description=text) for name, text in _TAGS.items()],
         components=Components(
-            security_schemes={
-                "BearerAuth": SecurityScheme(type="http", scheme="bearer", description="`Authorization: Bearer <key>`")
-            }
+            security_schemes={"BearerAuth": SecurityScheme(type="http", scheme="bearer", description=_BEARER)}
         ),
         path="/docs",
         render_plugins=renderers,
@@ -77,27 +87,35 @@ def openapi_config(renderers: Sequence[OpenAPIRenderPlugin]) -> OpenAPIConfig:
 
 def document(app: Litestar) -> dict[str, Any]:
     """The whole contract as JSON-ready data, in a stable order."""
-    return complete(app.openapi_schema.to_schema())
+    return complete(app.openapi_schema.to_schema(), app)
 
 
-def complete(schema: dict[str, Any]) -> dict[str, Any]:
+def complete(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
     """What Litestar wrote, with the door it cannot see, who may pass, and errors as they really look."""
     schema["paths"][PATH] = {"post": _webhook()}
     bodies, shapes = msgspec.json.schema_components(BODIES.values(), ref_template="#/components/schemas/{name}")
     schema["components"]["schemas"] |= shapes
     wanted = dict(zip(BODIES, bodies, strict=True))
+    opts = _opts(app)
     for path, operations in schema["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             if operation["operationId"] in wanted:
                 content = {"application/json": {"schema": wanted[operation["operationId"]]}}
                 operation["requestBody"] = {"required": True, "content": content}
             if path.startswith(("/v1", "/relay")) and path != "/v1/workflows":
-                operation["security"] = [{"BearerAuth": []}]
-                operation["responses"].setdefault("401", _NO_KEY)
+                scope = scope_of(path, method.upper(), opts[operation["operationId"]])
+                operation["security"] = [{"BearerAuth": [scope]}]
+                operation["responses"] = {**_KEY_RESPONSES, **operation["responses"]}
             if "400" in operation["responses"]:
                 operation["responses"]["400"] = _INVALID
     schema["paths"] = dict(sorted(schema["paths"].items()))
     return _named_for_people(schema)
+
+
+def _opts(app: Litestar) -> dict[str, dict[str, Any]]:
+    """What each operation's handler carries besides its signature."""
+    handlers = [handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers]
+    return {handler.operation_id: handler.opt for handler in handlers if isinstance(handler.operation_id, str)}
 
 
 def _named_for_people(schema: dict[str, Any]) -> dict[str, Any]:

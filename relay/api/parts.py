@@ -7,6 +7,7 @@ from relay.clock import Clock
 from relay.flow.archive import MediaStore
 from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
+from relay.flow.keys import Keys
 from relay.flow.settle import Settler
 from relay.journal import Journal
 from relay.metrics import Metrics
@@ -16,6 +17,7 @@ TheClock = NamedDependency[SkipValidation[Clock]]
 TheInputs = NamedDependency[SkipValidation[Inputs]]
 TheIntake = NamedDependency[SkipValidation[Intake]]
 TheJournal = NamedDependency[SkipValidation[Journal]]
+TheKeys = NamedDependency[SkipValidation[Keys]]
 TheMetrics = NamedDependency[SkipValidation[Metrics]]
 TheProvider = NamedDependency[SkipValidation[Provider]]
 TheSettler = NamedDependency[SkipValidation[Settler]]

@@ -1,6 +1,7 @@
 """What the relay remembers. SQL stays in here."""
 
-from .base import Conflict, Deliveries, Journal, JournalError, Receipts, Superseded, Tasks
+from .base import Conflict, Deliveries, InUse, Journal, JournalError, Receipts, Superseded, Tasks
+from .keys import KeyRow, KeyStore
 from .model import (
     Change,
     DeliveryRow,
@@ -27,8 +28,11 @@ __all__ = [
     "DeliveryRow",
     "Entry",
     "Finish",
+    "InUse",
     "Journal",
     "JournalError",
+    "KeyRow",
+    "KeyStore",
     "MediaRow",
     "Operation",
     "OperationKind",

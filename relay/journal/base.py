@@ -10,6 +10,7 @@ Times are Unix seconds (float). JSON travels as text, exactly as it was stored.
 
 from typing import Protocol
 
+from .keys import KeyStore
 from .model import (
     Change,
     DeliveryRow,
@@ -29,6 +30,10 @@ from .sealed import SealedStore
 
 class JournalError(Exception):
     """The journal cannot do what was asked; the message says what to do."""
+
+
+class InUse(JournalError):
+    """Another process has the journal open for writing."""
 
 
 class Conflict(JournalError):
@@ -179,6 +184,9 @@ class Journal(Protocol):
 
     @property
     def sealed(self) -> SealedStore: ...
+
+    @property
+    def keys(self) -> KeyStore: ...
 
     async def pulse(self) -> Pulse: ...
 

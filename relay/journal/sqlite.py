@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from .base import JournalError
+from .base import InUse, JournalError
 from .migrations import migrations
 from .model import Pulse
 from .sqlite_deliveries import SqliteDeliveries
+from .sqlite_keys import SqliteKeys
 from .sqlite_notes import SqliteNotes
 from .sqlite_receipts import SqliteReceipts
 from .sqlite_sealed import SqliteSealed
@@ -47,12 +48,13 @@ class SqliteJournal:
         self.deliveries = SqliteDeliveries(self)
         self.notes = SqliteNotes(self)
         self.sealed = SqliteSealed(self)
+        self.keys = SqliteKeys(self)
 
     @classmethod
     def open(cls, path: Path) -> "SqliteJournal":
         """Open for a relay: make or migrate the file, take the lock, hand back what a dead relay held.
 
-        Raises :class:`JournalError` when another relay has it, or when the file is not one of ours.
+        Raises :class:`InUse` when another relay has it, :class:`JournalError` when the file is not one of ours.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = _take_lock(path)
@@ -139,7 +141,7 @@ def _take_lock(path: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(lock)
-        raise JournalError(
+        raise InUse(
             f"another relay is using {path}; stop it first, or give this one its own folder with BEATRELAY_DATA"
         ) from None
     return lock

@@ -54,8 +54,8 @@ async def style() -> Response[bytes]:
 class WholeJson(JsonRenderPlugin):
     """The document with the webhook's door in it."""
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002 (given)
-        return encode(complete(openapi_schema))
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return encode(complete(openapi_schema, request.app))
 
 
 class Reference(OpenAPIRenderPlugin):
@@ -64,8 +64,8 @@ class Reference(OpenAPIRenderPlugin):
     def __init__(self) -> None:
         super().__init__(path="/")
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002 (given)
-        document = complete(openapi_schema)
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        document = complete(openapi_schema, request.app)
         return page("docs.html", document=document, groups=_by_tag(document))
 
 

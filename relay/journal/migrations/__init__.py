@@ -6,6 +6,7 @@ One module a subject; they are applied in the order in which they are imported h
 from . import line as line
 
 from . import notes as notes  # isort: skip  (the order is the order of the steps)
+from . import keys as keys  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]
