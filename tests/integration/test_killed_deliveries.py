@@ -1,4 +1,4 @@
-"""A relay that dies between "the destination accepted it" and "we wrote it down": what each connector promises holds."""
+"""A relay that dies between "the destination accepted it" and "we wrote it down": each connector keeps its promise."""
 
 import hashlib
 from pathlib import Path
