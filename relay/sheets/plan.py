@@ -1,0 +1,209 @@
+"""From rows to requests: what each row asks for, what is wrong with it by cell, and how it is known again."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from relay.contract import rules
+from relay.contract.rules import Violation
+
+from .columns import ID, IMAGES, WORKFLOW, Columns
+from .table import Line, Table, address
+from .values import Unreadable, is_local, link, split_links, value
+
+RULES: dict[str, Callable[[dict[str, Any]], list[Violation]]] = {
+    "music-video": rules.music_video,
+    "ecommerce-video": rules.ecommerce_video,
+}
+_UPLOADED = "https://upload.invalid.example/file"
+"""Stands for a local file while the rules are checked: it will be a link of the provider's."""
+_FIXES = {
+    "audio_url": "give a link to the audio file that anybody can open, or the path of a file on this machine",
+    "srt_url": "give a link to the .srt file, or its path on this machine",
+    IMAGES: "give 1 to 7 links to images that anybody can open, one a column or one a line",
+    "duration": "write the length in seconds",
+    "aspect_ratio": "write 16:9, 9:16, 1:1, 4:3 or 3:4",
+    "resolution": "write 540p, 720p or 1080p",
+    "language": "write en or zh",
+    "quality": "write standard or high",
+}
+
+
+class CellProblem(Struct, frozen=True):
+    """One thing that is wrong, where it stands, and how to mend it. ``cell`` is empty if a whole column is missing."""
+
+    cell: str
+    column: str
+    value: str
+    rule: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.cell} ({self.column})" if self.cell else self.column
+        return f"{where}: {self.rule}" + (f"; {self.fix}" if self.fix else "")
+
+
+class Upload(Struct, frozen=True):
+    """A file on this machine that must be uploaded first. ``field`` is a path such as ``images[1]``."""
+
+    field: str
+    path: str
+    cell: str
+
+
+class PlannedRow(Struct, kw_only=True):
+    """What one row asks for."""
+
+    number: int
+    """The row's number in the sheet."""
+    key: str
+    """The row's identity: its id column, else its content. The same row has it in every format, order and place."""
+    fingerprint: str
+    """Its content: another one under the same key is a changed row."""
+    workflow: str
+    request: dict[str, Any]
+    """The body of the create; local files stand in it as paths until they are uploaded."""
+    facts: dict[str, str]
+    """What recipes see as ``row``."""
+    uploads: list[Upload] = field(default_factory=list[Upload])
+    problems: list[CellProblem] = field(default_factory=list[CellProblem])
+    twin_of: int | None = None
+    """The number of an earlier row with the same key: asked for once."""
+
+
+def plan_rows(table: Table, columns: Columns, defaults: Mapping[str, str] | None = None) -> list[PlannedRow]:
+    """Every row below the header that is not blank. ``defaults`` fill in fields that a row leaves empty."""
+    planned: list[PlannedRow] = []
+    first: dict[str, int] = {}
+    for line in table.lines:
+        if line.number <= columns.header.number or _empty(table, columns, line):
+            continue
+        row = _Reading(table, columns, line, defaults or {}).row()
+        if row.key in first:
+            row.twin_of = first[row.key]
+        else:
+            first[row.key] = row.number
+        planned.append(row)
+    return planned
+
+
+def _empty(table: Table, columns: Columns, line: Line) -> bool:
+    """No input stands in it: results, or a lone running number, make no request."""
+    inputs = {*columns.images, *columns.facts, *columns.fields.values()} - {columns.fields.get(ID)}
+    return not any(table.cell(line, column) for column in inputs)
+
+
+class _Reading:
+    """One row on its way to a request."""
+
+    def __init__(self, table: Table, columns: Columns, line: Line, defaults: Mapping[str, str]) -> None:
+        self._table, self._columns, self._line, self._defaults = table, columns, line, defaults
+        self._cells: dict[str, int] = {}
+        self._request: dict[str, Any] = {}
+        self._uploads: list[Upload] = []
+        self._problems: list[CellProblem] = []
+
+    def row(self) -> PlannedRow:
+        workflow = self._workflow()
+        for name in self._columns.fields.keys() | self._defaults.keys():
+            if name not in (ID, WORKFLOW, IMAGES):
+                self._field(name)
+        self._images()
+        self._check(workflow)
+        facts = {name: self._table.cell(self._line, column) for column, name in self._columns.facts.items()}
+        given = self._text(ID)
+        content = _digest({"workflow": workflow, **self._request})
+        return PlannedRow(
+            number=self._line.number,
+            key=f"id:{given}" if given else f"content:{content}",
+            fingerprint=content,
+            workflow=workflow,
+            request=self._request,
+            facts=facts | ({"id": given} if given else {}),
+            uploads=sorted(self._uploads, key=lambda upload: upload.field),
+            problems=sorted(self._problems, key=lambda problem: (problem.cell, problem.rule)),
+        )
+
+    def _workflow(self) -> str:
+        text = self._text(WORKFLOW) or self._defaults.get(WORKFLOW, "music-video")
+        found = value(WORKFLOW, text)
+        if found not in RULES:
+            self._problem(WORKFLOW, text, f"must be one of {', '.join(RULES)}")
+            return "music-video"
+        return found
+
+    def _text(self, name: str) -> str:
+        column = self._columns.fields.get(name)
+        return "" if column is None else self._table.cell(self._line, column)
+
+    def _field(self, name: str) -> None:
+        column = self._columns.fields.get(name)
+        text = self._text(name)
+        if column is not None:
+            self._cells[name] = column
+        if not text:
+            text = self._defaults.get(name, "")
+        if not text:
+            return
+        try:
+            self._request[name] = value(name, text)
+        except Unreadable as error:
+            self._problem(name, text, str(error))
+            return
+        if name.endswith("_url") and is_local(text):
+            self._uploads.append(Upload(name, text, self._address(name)))
+
+    def _images(self) -> None:
+        images: list[str] = []
+        for column in self._columns.images:
+            for text in split_links(self._table.cell(self._line, column)):
+                name = f"images[{len(images)}]"
+                self._cells[name] = column
+                self._cells.setdefault(IMAGES, column)
+                try:
+                    images.append(link(text))
+                except Unreadable as error:
+                    self._problem(name, text, str(error))
+                    continue
+                if is_local(text):
+                    self._uploads.append(Upload(name, text, address(self._line, column)))
+        if images:
+            self._request[IMAGES] = images
+
+    def _check(self, workflow: str) -> None:
+        told = {problem.column for problem in self._problems}
+        local = {upload.field: _UPLOADED + (".srt" if upload.field == "srt_url" else "") for upload in self._uploads}
+        asked: dict[str, Any] = {name: local.get(name, content) for name, content in self._request.items()}
+        if IMAGES in self._request:
+            images: list[str] = self._request[IMAGES]
+            asked[IMAGES] = [local.get(f"images[{index}]", url) for index, url in enumerate(images)]
+        for violation in RULES[workflow](asked):
+            name = violation.field
+            if self._title(name) not in told:
+                self._problem(name, "" if violation.value is None else str(violation.value), violation.rule)
+
+    def _problem(self, name: str, text: str, rule: str) -> None:
+        fix = _FIXES.get(name.partition("[")[0], "")
+        self._problems.append(CellProblem(self._address(name), self._title(name), text[:200], rule, fix))
+
+    def _column(self, name: str) -> int | None:
+        if name in self._cells:
+            return self._cells[name]
+        if name.startswith(IMAGES):
+            return self._columns.images[0] if self._columns.images else None
+        return self._columns.fields.get(name)
+
+    def _address(self, name: str) -> str:
+        column = self._column(name)
+        return "" if column is None else address(self._line, column)
+
+    def _title(self, name: str) -> str:
+        column = self._column(name)
+        return name if column is None else self._columns.title(column)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:32]

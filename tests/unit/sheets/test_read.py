@@ -1,0 +1,86 @@
+"""Any file that people call a spreadsheet becomes the same table, or a sentence that says why not."""
+
+import io
+import zipfile
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from relay.sheets import SheetError, read_table
+from relay.sheets.table import letters
+from tests.unit.sheets.books import comma_separated, xlsx
+
+ROWS = [["Título", "Audio"], ["Señal, vivo", "https://a.example/1.mp3"], ["two\nlines", 'a "quote"']]
+
+
+def cells(content: bytes, sheet: str | None = None) -> list[list[str]]:
+    return [line.cells for line in read_table(content, sheet).lines]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_every_usual_encoding_and_delimiter_gives_the_same_cells(encoding: str, delimiter: str) -> None:
+    assert cells(comma_separated(ROWS, encoding=encoding, delimiter=delimiter)) == ROWS
+
+
+def test_excels_separator_line_is_no_row() -> None:
+    assert cells(b"sep=;\r\nTitle;Audio\r\nA,B;x\r\n") == [["Title", "Audio"], ["A,B", "x"]]
+
+
+def test_a_workbook_reads_like_the_csv_of_it() -> None:
+    typed = [
+        ["id", "length", "on", "when", "share"],
+        [1.0, timedelta(minutes=2, seconds=5), True, date(2026, 11, 5), 0.5],
+    ]
+    assert cells(xlsx(typed))[1] == ["1", "00:02:05", "true", "2026-11-05", "0.5"]
+    moment = datetime(2026, 11, 5, 9, 30)  # noqa: DTZ001 (a cell has no zone)
+    assert cells(xlsx([["t"], [moment]]))[1] == ["2026-11-05 09:30:00"]
+
+
+def test_row_numbers_are_those_that_people_see() -> None:
+    lines = read_table(xlsx([["Title"], [], ["x"]])).lines
+    assert [(line.number, line.blank) for line in lines] == [(1, False), (2, True), (3, False)]
+
+
+def test_a_value_merged_over_rows_holds_for_each_of_them() -> None:
+    rows = [["Cover", "Title"], ["c.png", "a"], [None, "b"], [None, "c"]]
+    assert [row[0] for row in cells(xlsx(rows, merge=["A2:A4"]))] == ["Cover", "c.png", "c.png", "c.png"]
+
+
+def test_a_sheet_is_chosen_by_name_in_any_case() -> None:
+    content = xlsx([["x"]], title="Summer 26")
+    assert read_table(content, "summer 26").name == "Summer 26"
+    with pytest.raises(SheetError, match="there is no sheet 'winter'; there is: Summer 26"):
+        read_table(content, "winter")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"\xef\xbb\xbf\r\n \r\n", "empty"),
+        (b"%PDF-1.7 ...", "PDF"),
+        (b"PK\x03\x04 not a zip", "cannot be read|damaged"),
+        (b"a,b\x00,c\nd,e,f", "NUL"),
+    ],
+)
+def test_what_is_no_table_is_said(content: bytes, message: str) -> None:
+    with pytest.raises(SheetError, match=message):
+        read_table(content)
+
+
+def test_a_csv_has_no_sheets() -> None:
+    with pytest.raises(SheetError, match="a CSV has no sheets"):
+        read_table(b"a,b\n1,2\n", "first")
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("xl/worksheets/sheet1.xml", b" " * 60_000_000)
+    with pytest.raises(SheetError, match="unpacks to 60000000 bytes"):
+        read_table(packed.getvalue())
+
+
+def test_columns_are_named_as_in_a_spreadsheet() -> None:
+    assert [letters(column) for column in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]
