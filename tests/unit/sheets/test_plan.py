@@ -191,7 +191,7 @@ SONGS = st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=6)
 
 
 def as_typed(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() else text
+    return int(text) if text.isascii() and text.isdigit() and str(int(text)) == text else text
 
 
 @settings(max_examples=60, deadline=None)
