@@ -181,7 +181,9 @@ VALUES = {
     "audio": st.sampled_from([AUDIO, AUDIO + "?2"]),
     "Image 1": st.just(COVER),
     "Image 2": st.sampled_from(["", COVER + "?2"]),
-    "prompt": st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=30).map(str.strip),
+    "prompt": st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=30).map(
+        lambda text: text.strip().lstrip("=")
+    ),
     "format": st.sampled_from(["", "portrait", "9:16", "16:9"]),
     "length": st.sampled_from(["", "15", "60"]),
     "Title": st.text(st.characters(categories=["L", "N"]), max_size=8),
