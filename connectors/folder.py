@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .base import Connector, ConnectorConfig, Delivery, MediaFile, Outcome, Reject, Retry
+from .base import ConnectionSettings, Connector, ConnectorConfig, Delivery, MediaFile, Outcome, Reject, Retry
 from .files import safe_join, write_atomically
 
 
@@ -17,11 +17,19 @@ class FolderConfig(ConnectorConfig):
     """Where to, relative to the connection's ``root``."""
 
 
+class FolderConnection(ConnectionSettings):
+    """What a ``folder`` connection holds."""
+
+    root: str
+    """The folder that nothing ever leaves."""
+
+
 class Folder(Connector):
     """Once: the same file is never written twice, another of the same name is never overwritten."""
 
     name: ClassVar[str] = "folder"
     Config = FolderConfig
+    Connection = FolderConnection
     moves_media = True
 
     async def deliver(self, config: FolderConfig, delivery: Delivery) -> Outcome:

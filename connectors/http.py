@@ -1,14 +1,14 @@
 """A JSON POST to any URL, signed by Standard Webhooks."""
 
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import httpx
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
 from .answers import answer_json, read_answer, retry_after, unreachable
-from .base import Connector, ConnectorConfig, Delivery, Gone, Outcome, Reject, Retry
+from .base import SECRET, ConnectionSettings, Connector, ConnectorConfig, Delivery, Gone, Outcome, Reject, Retry
 from .standard_webhooks import decode_secret, sign
 
 _OURS = {"host", "content-length", "transfer-encoding", "webhook-id", "webhook-timestamp", "webhook-signature"}
@@ -25,11 +25,21 @@ class HttpConfig(ConnectorConfig):
     """What to post; default: the event."""
 
 
+class HttpConnection(ConnectionSettings):
+    """What an ``http`` connection holds."""
+
+    url: Annotated[str, SECRET] = ""
+    """Where to post, if the step does not say. Whoever knows such a URL can post to it, so it is a secret."""
+    secret: Annotated[str, SECRET] = ""
+    """``whsec_…``: signs by Standard Webhooks; several during a rotation, the new one first."""
+
+
 class Http(Connector):
     """Post JSON. At least once; the receiver tells a repeat by ``webhook-id``, which never changes."""
 
     name: ClassVar[str] = "http"
     Config = HttpConfig
+    Connection = HttpConnection
 
     async def deliver(self, config: HttpConfig, delivery: Delivery) -> Outcome:
         url = config.url or delivery.connection.get("url")

@@ -17,6 +17,7 @@ from connectors import discover
 from relay.api import openapi
 from relay.api.account import get_usage, list_workflows
 from relay.api.auth import require_scope
+from relay.api.connections import ConnectionsController
 from relay.api.errors import HANDLERS
 from relay.api.health import health, metrics, ready
 from relay.api.keys import KeysController
@@ -27,6 +28,7 @@ from relay.api.storyboard import StoryboardController
 from relay.api.tasks import TasksController
 from relay.clock import Clock, SystemClock
 from relay.flow.archive import Archive, MediaStore
+from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
 from relay.flow.housekeeping import Housekeeping
 from relay.flow.inbox import Inbox
@@ -37,6 +39,7 @@ from relay.flow.observe import Observer, Pace
 from relay.flow.poll import Budget, Poller
 from relay.flow.settle import Settler
 from relay.journal import SqliteJournal
+from relay.log import hide
 from relay.metrics import Metrics
 from relay.net import Egress, guarded_client, resolve
 from relay.providers import BeatApi
@@ -80,6 +83,7 @@ class Relay:
         self.store = MediaStore(settings.data / "media")
         self.keys = Keys(self.journal, self.clock, settings.client_keys)
         self.inputs = Inputs(settings.beatapi_base_url, resolve)
+        hide([settings.beatapi_api_key, *settings.beatapi_webhook_secret, *settings.api_keys])
         self._build_line()
 
     def _build_line(self) -> None:
@@ -101,6 +105,9 @@ class Relay:
             grace=settings.webhook_grace_seconds,
             lease=settings.lease_seconds,
         )
+        self.connections = Connections(
+            journal, clock, self.vault, connectors, settings.connections, self._clients["deliveries"]
+        )
         self.deliverer = Deliverer(
             journal,
             clock,
@@ -111,6 +118,7 @@ class Relay:
             self._clients["deliveries"],
             settings,
             self.vault,
+            self.connections,
         )
         self.settler = Settler(journal, clock, self.provider, self.observer, timeout=settings.timeout_seconds)
         self.inbox = Inbox(
@@ -137,6 +145,8 @@ class Relay:
         """Begin to work."""
         for recipe in self.recipes:
             await self.journal.deliveries.keep_recipe(recipe.hash, recipe.name, recipe.file, recipe.source)
+        for problem in await self.connections.start():
+            log.warning("%s", problem)
         self.housekeeping.start()
         self._working = [asyncio.create_task(loop.run(), name=loop.name) for loop in self.loops]
 
@@ -173,7 +183,14 @@ def create_app(relay: Relay) -> Litestar:
     """The relay's HTTP face."""
     guarded = Router(
         path="/",
-        route_handlers=[TasksController, StoryboardController, get_usage, KeysController, ManageController],
+        route_handlers=[
+            TasksController,
+            StoryboardController,
+            get_usage,
+            KeysController,
+            ManageController,
+            ConnectionsController,
+        ],
         guards=[require_scope(relay.keys)],
     )
     parts = {
@@ -186,6 +203,7 @@ def create_app(relay: Relay) -> Litestar:
         "inputs": relay.inputs,
         "keys": relay.keys,
         "provider": relay.provider,
+        "connections": relay.connections,
     }
     return Litestar(
         route_handlers=[

@@ -91,6 +91,7 @@ def openapi(check: bool, output: Path) -> None:
 
 
 def _add_commands() -> None:
+    from relay.connections_command import connections
     from relay.demo import demo
     from relay.keys_command import keys
     from relay.recipes_command import recipes
@@ -98,7 +99,7 @@ def _add_commands() -> None:
     from relay.tasks_command import tasks
     from relay.vault_command import vault
 
-    for command in (demo, keys, recipes, sandbox, tasks, vault):
+    for command in (connections, demo, keys, recipes, sandbox, tasks, vault):
         main.add_command(command)
 
 

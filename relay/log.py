@@ -1,17 +1,93 @@
 """Log lines: one per event, text for people or JSON for machines, secrets blanked."""
 
+import base64
 import json
 import logging
 import re
 import sys
 import time
+from collections.abc import Iterable
+from typing import Any, cast
+from urllib.parse import quote, urlsplit
 
 _SECRET = re.compile(r"\b(sk[_-]|whsec_|whsk_|brk_|xox[a-z]-)[\w+/=-]{6,}|(?<=Bearer )\S+")
 
 
+SHORTEST = 6
+"""Characters: a shorter value would blank innocent words, so it is not looked for."""
+
+
+SECRET_PATH = 16
+"""Characters: the path of a secret URL is itself looked for from this length on."""
+
+
+class _Hidden:
+    """Every secret value that this process has seen, in the forms in which it may come back."""
+
+    def __init__(self) -> None:
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, values: Iterable[str]) -> None:
+        forms = {form for value in values for form in _forms(value)} - self._forms
+        if forms:
+            self._forms |= forms
+            longest_first = sorted(self._forms, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def blank(self, text: str) -> str:
+        return self._pattern.sub("…", text) if self._pattern else text
+
+
+_hidden = _Hidden()
+
+
+def hide(values: Iterable[str]) -> None:
+    """From now on blank these very values wherever :func:`redact` or :func:`blanked` looks. Never undone: an old
+    secret is still a secret."""
+    _hidden.add(values)
+
+
+def blanked(text: str) -> str:
+    """``text`` with every known secret value blanked, and nothing else."""
+    return _hidden.blank(text)
+
+
 def redact(text: str) -> str:
-    """``text`` with everything that looks like a secret blanked, its kind left to see."""
-    return _SECRET.sub(lambda match: (match.group(1) or "") + "…", text)
+    """``text`` with known secrets blanked, and everything that looks like one, its kind left to see."""
+    return _SECRET.sub(lambda match: (match.group(1) or "") + "…", _hidden.blank(text))
+
+
+def redact_all(value: Any) -> Any:
+    """JSON-ready data with every text in it redacted."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact_all(key): redact_all(child) for key, child in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [redact_all(child) for child in cast("list[Any]", value)]
+    return value
+
+
+def _forms(value: str) -> set[str]:
+    """A secret as it is, and as JSON, a URL or a Basic header would carry it; each of several in one value too."""
+    if len(value) < SHORTEST:
+        return set()
+    words = {value, *re.split(r"[\s,]+", value)}
+    if value.startswith(("https://", "http://")):
+        words = _url_secrets(value)
+    forms = {form for word in words for form in (word, json.dumps(word)[1:-1], quote(word, safe=""))}
+    forms |= {base64.b64encode(word.encode()).decode().rstrip("=") for word in words}
+    return {form for form in forms if len(form) >= SHORTEST}
+
+
+def _url_secrets(url: str) -> set[str]:
+    """Only what is behind the host makes a URL secret; a long path alone opens the door as well."""
+    parts = urlsplit(url)
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    if len(path) < SHORTEST:
+        return set()
+    return {url, path} if len(path) >= SECRET_PATH else {url}
 
 
 class TextFormatter(logging.Formatter):

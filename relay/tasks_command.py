@@ -68,7 +68,7 @@ def call(context: click.Context, method: str, path: str, body: dict[str, Any] | 
             timeout=60,
             trust_env=False,
         )
-        document = answer.json()
+        document: dict[str, Any] = answer.json() if answer.content else {"data": None}
     except (httpx.HTTPError, ValueError) as error:
         raise click.ClickException(
             f"no relay answers at {settings.url}: {error}; is `beatrelay serve` running?"

@@ -54,6 +54,7 @@ _TAGS = {
     "Media": "Finished files in the relay's own store.",
     "Keys": "Who may use this relay, for what, and how much.",
     "Relay": "Management: what happened, and why.",
+    "Connections": "Named credentials for recipes; secrets are written, never read.",
     "Operations": "Health and numbers.",
 }
 

@@ -5,6 +5,7 @@ from litestar.params import SkipValidation
 
 from relay.clock import Clock
 from relay.flow.archive import MediaStore
+from relay.flow.connections import Connections
 from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
 from relay.flow.keys import Keys
@@ -14,6 +15,7 @@ from relay.metrics import Metrics
 from relay.providers import Provider
 
 TheClock = NamedDependency[SkipValidation[Clock]]
+TheConnections = NamedDependency[SkipValidation[Connections]]
 TheInputs = NamedDependency[SkipValidation[Inputs]]
 TheIntake = NamedDependency[SkipValidation[Intake]]
 TheJournal = NamedDependency[SkipValidation[Journal]]

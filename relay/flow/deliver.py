@@ -19,9 +19,11 @@ from relay.settings import Settings
 from relay.vault import Vault
 
 from .archive import MediaStore
+from .connections import Connections
 from .loop import Loop, log
 from .notes import JournalNotes
 from .plan import ARCHIVE, failed_step, plan_failure
+from .scrub import scrub
 from .view import event, media_link
 
 SCHEDULE = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
@@ -59,6 +61,7 @@ class Deliverer(Loop):
         http: httpx.AsyncClient,
         settings: Settings,
         vault: Vault,
+        connections: Connections,
     ) -> None:
         super().__init__("deliverer", clock)
         self._journal = journal
@@ -69,6 +72,7 @@ class Deliverer(Loop):
         self._http = http
         self._settings = settings
         self._vault = vault
+        self._connections = connections
         self._running: set[asyncio.Task[None]] = set()
 
     async def step(self) -> float:
@@ -98,7 +102,7 @@ class Deliverer(Loop):
                 settlement = self._failed(job, error)
         now = self._clock.now()
         settlement.history[0].data |= {"request": request, "seconds": round(now - started, 3)}
-        if not await self._journal.deliveries.settle(settlement):
+        if not await self._journal.deliveries.settle(scrub(settlement)):
             log.warning("delivery %s took longer than its lease; another worker's result counts", row.id)
 
     async def _job(self, row: DeliveryRow) -> Job:
@@ -193,7 +197,7 @@ class Deliverer(Loop):
         limit = job.step.timeout or limit
         try:
             async with asyncio.timeout(limit):
-                return await connector.deliver(config, self._delivery(job))
+                return await connector.deliver(config, await self._delivery(job))
         except DeliveryError:
             raise
         except TimeoutError as error:
@@ -204,15 +208,10 @@ class Deliverer(Loop):
             log.exception("connector %s failed on delivery %s", job.row.use, job.row.id)
             raise Retry(f"the connector {job.row.use} failed: {type(error).__name__}") from error
 
-    def _delivery(self, job: Job) -> Delivery:
+    async def _delivery(self, job: Job) -> Delivery:
         connection: Mapping[str, str] = {}
         if job.row.connection is not None:
-            if job.row.connection not in self._settings.connections:
-                raise Retry(
-                    f"there is no connection named {job.row.connection!r}; add [connections.{job.row.connection}]"
-                    " to beatrelay.toml and restart"
-                )
-            connection = self._settings.connections[job.row.connection]
+            connection = await self._connections.use(job.row.connection, job.row.use)
         media: MediaFile | None = self._store.open(job.media[0]) if job.media else None
         return Delivery(
             key=job.row.id,

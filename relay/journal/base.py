@@ -10,6 +10,7 @@ Times are Unix seconds (float). JSON travels as text, exactly as it was stored.
 
 from typing import Protocol
 
+from .connections import ConnectionStore
 from .keys import KeyStore
 from .model import (
     Change,
@@ -181,6 +182,9 @@ class Journal(Protocol):
 
     @property
     def notes(self) -> NoteStore: ...
+
+    @property
+    def connections(self) -> ConnectionStore: ...
 
     @property
     def sealed(self) -> SealedStore: ...

@@ -20,6 +20,7 @@ from sqlite_utils import Database
 from .base import InUse, JournalError
 from .migrations import migrations
 from .model import Pulse
+from .sqlite_connections import SqliteConnections
 from .sqlite_deliveries import SqliteDeliveries
 from .sqlite_keys import SqliteKeys
 from .sqlite_notes import SqliteNotes
@@ -49,6 +50,7 @@ class SqliteJournal:
         self.notes = SqliteNotes(self)
         self.sealed = SqliteSealed(self)
         self.keys = SqliteKeys(self)
+        self.connections = SqliteConnections(self)
 
     @classmethod
     def open(cls, path: Path) -> "SqliteJournal":

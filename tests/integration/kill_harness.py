@@ -38,6 +38,7 @@ import msgspec
 
 from connectors.base import Connector
 from relay.flow.archive import MediaStore
+from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
 from relay.journal import (
     Change,
@@ -166,10 +167,10 @@ class Life:
     def _make_deliverer(self) -> Deliverer:
         recipes = RecipeSet([self._recipe])
         connectors = {self._connector.name: self._connector}
-        settings = Settings(
-            data=self._folder, allow_private=self._case.allow_private, connections={"there": self._case.connection}
-        )
+        settings = Settings(data=self._folder, allow_private=self._case.allow_private)
         vault = open_vault([], self._folder / "vault.key")
+        known = {"there": self._case.connection}
+        connections = Connections(self.journal, self.clock, vault, connectors, known, self._client)
         return Deliverer(
             self.journal,
             self.clock,
@@ -180,6 +181,7 @@ class Life:
             self._client,
             settings,
             vault,
+            connections,
         )
 
     async def moment(self, name: str) -> None:

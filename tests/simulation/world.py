@@ -17,6 +17,7 @@ from sqlite_utils import Database
 from connectors.base import Connector, ConnectorConfig, Delivery, Outcome, Retry
 from relay.contract import Task, decode
 from relay.flow.archive import MediaStore
+from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
 from relay.flow.inbox import Inbox
 from relay.flow.intake import Intake
@@ -318,6 +319,7 @@ class Life:
         self.settler = Settler(journal, clock, provider, self.observer, timeout=20.0)
         connectors = {"probe": Probe(outside), "archive": Archive(outside, journal)}
         self.client = httpx.AsyncClient()
+        vault = Vault([new_key()])
         self.deliverer = Deliverer(
             journal,
             clock,
@@ -327,7 +329,8 @@ class Life:
             MediaStore(Path()),
             self.client,
             Settings(),
-            Vault([new_key()]),
+            vault,
+            Connections(journal, clock, vault, connectors, {}, self.client),
         )
         self.inbox = Inbox(journal, clock, provider, self.poller.nudge, self.settler.nudge, lambda _: None)
         self._before = asyncio.all_tasks()

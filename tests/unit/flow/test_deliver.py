@@ -11,6 +11,7 @@ import pytest
 
 from connectors.base import Connector, ConnectorConfig, Delivery, Gone, Outcome, Reject, Retry
 from relay.flow.archive import MediaStore
+from relay.flow.connections import Connections
 from relay.flow.deliver import SCHEDULE, Deliverer
 from relay.flow.observe import Observer, Pace
 from relay.journal import DeliveryRow, Entry, Operation, SqliteJournal, TaskRow
@@ -65,16 +66,18 @@ class Bench:
         renderer = Renderer()
         self.observer = Observer(self.journal, self.clock, lambda: self.recipes, renderer, Pace(), lambda: None)
         self.client = httpx.AsyncClient()
+        vault, connectors = Vault([new_key()]), {"probe": self.probe}
         self.deliverer = Deliverer(
             self.journal,
             self.clock,
             lambda: self.recipes,
             renderer,
-            {"probe": self.probe},
+            connectors,
             MediaStore(folder / "media"),
             self.client,
-            Settings(connections={"known": {"token": "t"}}),
-            Vault([new_key()]),
+            Settings(),
+            vault,
+            Connections(self.journal, self.clock, vault, connectors, {"known": {"token": "t"}}, self.client),
         )
 
     async def fail_a_task(self) -> None:
@@ -238,7 +241,7 @@ async def test_a_connection_that_is_not_there_yet_is_waited_for(bench: Bench) ->
     await bench.work()
     row = await bench.row()
     assert row.state == "due"
-    assert "add [connections.nope]" in (row.error or "")
+    assert "beatrelay connections add nope" in (row.error or "")
 
 
 async def test_a_recipe_edited_meanwhile_does_not_change_what_was_planned(bench: Bench) -> None:

@@ -1,0 +1,224 @@
+"""Named credentials: those of ``beatrelay.toml``, which win, and those that people store while the relay runs."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from connectors.base import Connector, DeliveryError, Retry
+from relay.clock import Clock
+from relay.journal import Journal, place_of
+from relay.journal.connections import ConnectionRow
+from relay.log import hide
+from relay.recipe.errors import suggestion
+from relay.vault import Vault, VaultError
+
+from .connection_kinds import Values, guessed_secrets, is_typed, mask, problems_of, secret_keys, split
+
+FILE = "beatrelay.toml"
+KIND = "connector"
+"""The key by which a connection in the file may say whose it is."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+_decode = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class BadConnection(Exception):
+    """A connection cannot be what was asked; ``status`` is the HTTP status that says so."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ConnectionView(Struct):
+    """A connection as people may see it. Secrets are never shown again, only that they are there."""
+
+    name: str
+    connector: str | None
+    """``null`` for one of the file's that does not say; its recipes do."""
+    source: str
+    """``file`` (beatrelay.toml: changed there only) or ``stored``."""
+    settings: dict[str, str]
+    secrets: dict[str, str]
+    """Masked: of a URL its host, of anything else nothing."""
+    updated_at: float | None = None
+
+
+class Connections:
+    """Finds, stores and tries connections. A change holds from the next attempt of a delivery on."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        vault: Vault,
+        connectors: Mapping[str, Connector],
+        fixed: Mapping[str, Values],
+        http: httpx.AsyncClient,
+    ) -> None:
+        self._store = journal.connections
+        self._clock = clock
+        self._vault = vault
+        self._connectors = connectors
+        self._kinds = {name: values.get(KIND) for name, values in fixed.items()}
+        self._fixed = {name: {key: values[key] for key in values if key != KIND} for name, values in fixed.items()}
+        self._http = http
+        for name in self._fixed:
+            hide(self._secrets_in_file(name))
+
+    async def start(self) -> list[str]:
+        """Know every stored secret, so that none reaches a log; returns what is wrong, for the log."""
+        problems: list[str] = []
+        for name in self._fixed:
+            problems += [f"{FILE}: [connections.{name}] {problem}" for problem in self._problems_in_file(name)]
+        for row in await self._store.all():
+            self._values(row)
+            if row.name in self._fixed:
+                problems.append(f"the stored connection {row.name!r} is not used: {FILE} has one of that name")
+        return problems
+
+    async def use(self, name: str, connector: str) -> Mapping[str, str]:
+        """What a step of ``connector`` gets. Raises :class:`Retry`: whoever mends the connection mends the delivery."""
+        if name in self._fixed:
+            values, kind = self._fixed[name], self._kinds[name] or connector
+        else:
+            row = await self._store.get(name)
+            if row is None:
+                raise Retry(
+                    f"there is no connection named {name!r}; make it: `beatrelay connections add {name} {connector}`"
+                )
+            try:
+                values, kind = self._values(row), row.connector
+            except VaultError as error:
+                raise Retry(str(error)) from error
+        if kind != connector:
+            raise Retry(f"the connection {name!r} is one for {kind}, but the step uses {connector}")
+        problems = problems_of(self._connectors[connector], values)
+        if problems:
+            raise Retry(f"the connection {name!r} cannot be used: {'; '.join(problems)}")
+        return values
+
+    async def views(self) -> list[ConnectionView]:
+        """All that can be used, by name."""
+        stored = [row for row in await self._store.all() if row.name not in self._fixed]
+        views = [*map(self._view_of_file, self._fixed), *map(self._view, stored)]
+        return sorted(views, key=lambda view: view.name)
+
+    async def view(self, name: str) -> ConnectionView:
+        """One of them. Raises :class:`BadConnection`."""
+        return self._view_of_file(name) if name in self._fixed else self._view(await self._known(name))
+
+    async def put(self, name: str, connector: str, values: Values) -> ConnectionView:
+        """Store a connection, whole. Raises :class:`BadConnection` with everything that is wrong with it."""
+        self._refuse(name, connector, values)
+        shown, secrets = split(self._connectors[connector], values)
+        sealed = self._vault.seal(_text(secrets), place_of("connections", name)) if secrets else None
+        hide(secrets.values())
+        row = ConnectionRow(
+            name=name, connector=connector, settings=_text(shown), secrets=sealed, updated_at=self._clock.now()
+        )
+        await self._store.put(row)
+        return self._view(row)
+
+    async def change(self, name: str, changes: Mapping[str, str | None]) -> ConnectionView:
+        """Change some keys and keep the rest; ``None`` removes one. Raises :class:`BadConnection`."""
+        self._refuse_file(name)
+        row = await self._known(name)
+        merged = {**self._values(row), **changes}
+        return await self.put(name, row.connector, {key: value for key, value in merged.items() if value is not None})
+
+    async def remove(self, name: str) -> None:
+        """Forget a stored connection. Raises :class:`BadConnection`."""
+        self._refuse_file(name)
+        if not await self._store.remove(name):
+            raise await self._unknown(name)
+
+    async def test(self, name: str, connector: str | None = None) -> tuple[bool, str]:
+        """Try it, without lasting effect: whether it works, and a sentence for people."""
+        kind = (self._kinds[name] if name in self._fixed else (await self._known(name)).connector) or connector
+        if kind is None:
+            raise BadConnection(
+                f'[connections.{name}] in {FILE} does not say whose it is; add {KIND} = "…" or name the connector'
+            )
+        if kind not in self._connectors:
+            raise self._no_connector(kind)
+        try:
+            return True, await self._connectors[kind].check(await self.use(name, kind), self._http)
+        except DeliveryError as error:
+            return False, error.reason
+        except httpx.HTTPError as error:
+            return False, f"the connection failed: {str(error) or type(error).__name__}"
+
+    def _refuse(self, name: str, connector: str, values: Values) -> None:
+        if not _NAME.fullmatch(name):
+            rule = "small letters, digits, `.`, `_` and `-`, at most 63, a letter or digit first"
+            raise BadConnection(f"{name[:80]!r} cannot name a connection; a name has {rule}")
+        self._refuse_file(name)
+        if connector not in self._connectors:
+            raise self._no_connector(connector)
+        problems = [
+            f"`{key}` refers to the environment; that works in {FILE} only: store the value itself, it is sealed"
+            for key, value in values.items()
+            if value.startswith("env:")
+        ]
+        problems += problems_of(self._connectors[connector], values)
+        if problems:
+            raise BadConnection("; ".join(problems))
+
+    def _refuse_file(self, name: str) -> None:
+        if name in self._fixed:
+            raise BadConnection(f"the connection {name!r} stands in {FILE}, which wins; change it there", 409)
+
+    def _no_connector(self, name: str) -> BadConnection:
+        return BadConnection(f"there is no connector {name[:80]!r}; {suggestion(name, self._connectors)}")
+
+    async def _known(self, name: str) -> ConnectionRow:
+        row = await self._store.get(name)
+        if row is None:
+            raise await self._unknown(name)
+        return row
+
+    async def _unknown(self, name: str) -> BadConnection:
+        known = [*self._fixed, *(row.name for row in await self._store.all())]
+        return BadConnection(f"there is no connection {name[:80]!r}; {suggestion(name, known)}".rstrip("; "), 404)
+
+    def _values(self, row: ConnectionRow) -> dict[str, str]:
+        secrets: dict[str, str] = {}
+        if row.secrets is not None:
+            secrets = _decode(self._vault.open(row.secrets, place_of("connections", row.name)))
+            hide(secrets.values())
+        return {**_decode(row.settings), **secrets}
+
+    def _view(self, row: ConnectionRow) -> ConnectionView:
+        values = self._values(row)
+        shown = _decode(row.settings)
+        secrets = {key: mask(value) for key, value in values.items() if key not in shown}
+        return ConnectionView(row.name, row.connector, "stored", shown, secrets, row.updated_at)
+
+    def _view_of_file(self, name: str) -> ConnectionView:
+        values, secret = self._fixed[name], set(self._secrets_in_file(name))
+        shown = {key: value for key, value in values.items() if value not in secret}
+        secrets = {key: mask(value) for key, value in values.items() if value in secret}
+        return ConnectionView(name, self._kinds[name], "file", shown, secrets)
+
+    def _secrets_in_file(self, name: str) -> list[str]:
+        connector = self._connectors.get(self._kinds[name] or "")
+        values = self._fixed[name]
+        if connector is None or not is_typed(connector):
+            return guessed_secrets(self._connectors.values(), values)
+        secret = secret_keys(connector)
+        return [value for key, value in values.items() if key in secret]
+
+    def _problems_in_file(self, name: str) -> list[str]:
+        kind = self._kinds[name]
+        if kind is None:
+            return []
+        connector = self._connectors.get(kind)
+        return [str(self._no_connector(kind))] if connector is None else problems_of(connector, self._fixed[name])
+
+
+def _text(values: Any) -> str:
+    return msgspec.json.encode(values).decode()
