@@ -13,6 +13,7 @@ from .answers import refusal
 from .errors import ApiError
 from .parts import TheConnections
 
+_ADMIN = {"scope": "admin"}
 _UNKNOWN = refusal("There is no such connection.")
 _IN_FILE = refusal("It stands in beatrelay.toml, which wins; change it there.")
 
@@ -60,6 +61,7 @@ class ConnectionsController(Controller):
     @put(
         "/{name:str}",
         operation_id="putConnection",
+        opt=_ADMIN,
         summary="Store a connection",
         responses={409: _IN_FILE},
     )
@@ -75,6 +77,7 @@ class ConnectionsController(Controller):
     @patch(
         "/{name:str}",
         operation_id="changeConnection",
+        opt=_ADMIN,
         summary="Change a connection",
         responses={404: _UNKNOWN, 409: _IN_FILE},
     )
@@ -90,6 +93,7 @@ class ConnectionsController(Controller):
     @delete(
         "/{name:str}",
         operation_id="removeConnection",
+        opt=_ADMIN,
         summary="Remove a connection",
         responses={404: _UNKNOWN, 409: _IN_FILE},
     )
