@@ -17,12 +17,16 @@ from connectors import discover
 from relay.api import openapi
 from relay.api.account import get_usage, list_workflows
 from relay.api.auth import require_scope
+from relay.api.catalogue import CatalogueController
 from relay.api.connections import ConnectionsController
 from relay.api.errors import HANDLERS
+from relay.api.files import upload_file
 from relay.api.health import health, metrics, ready
 from relay.api.keys import KeysController
 from relay.api.manage import ManageController
 from relay.api.media import get_media, head_media
+from relay.api.other_tasks import OtherTasksController
+from relay.api.realtime import RealtimeController
 from relay.api.receive import PATH, webhook_route
 from relay.api.storyboard import StoryboardController
 from relay.api.tasks import TasksController
@@ -79,6 +83,7 @@ class Relay:
             contract=settings.beatapi_contract,
             polls_per_minute=settings.polls_per_minute,
             timeout=settings.timeout_seconds,
+            upload_timeout=settings.media_timeout_seconds,
         )
         self.store = MediaStore(settings.data / "media")
         self.keys = Keys(self.journal, self.clock, settings.client_keys)
@@ -185,7 +190,10 @@ def create_app(relay: Relay) -> Litestar:
         path="/",
         route_handlers=[
             TasksController,
+            OtherTasksController,
             StoryboardController,
+            RealtimeController,
+            upload_file,
             get_usage,
             KeysController,
             ManageController,
@@ -204,6 +212,7 @@ def create_app(relay: Relay) -> Litestar:
         "keys": relay.keys,
         "provider": relay.provider,
         "connections": relay.connections,
+        "spool_folder": relay.settings.data / "uploads",
     }
     return Litestar(
         route_handlers=[
@@ -212,6 +221,7 @@ def create_app(relay: Relay) -> Litestar:
             get_media,
             head_media,
             list_workflows,
+            CatalogueController,
             home,
             style,
             health,

@@ -25,6 +25,7 @@ def refusal(description: str) -> ResponseSpec:
 
 BAD_REQUEST = refusal("The request is invalid; `details` names each field, its value and the rule.")
 UNAUTHORIZED = refusal("The API key is missing or not valid.")
+NO_BALANCE = refusal("The balance of the Beat API account is too low.")
 NOT_FOUND = refusal("There is no such task.")
 CONFLICT = refusal("The Idempotency-Key was used with another body, or the task's state does not allow it now.")
 UNAVAILABLE = refusal("Beat API cannot be asked now.")

@@ -47,13 +47,18 @@ class ApiError(Exception):
             self.body.retry_after_seconds = retry_after
 
 
+def new_request_id() -> str:
+    """An id by which a refusal can be talked about."""
+    return _clock.new_id("req")
+
+
 def answer(status: int, body: ErrorBody) -> Response[bytes]:
     """The envelope around ``body``, with a fresh request id."""
-    body.request_id = _clock.new_id("req")
+    body.request_id = new_request_id()
     body.retryable = status in (429, 500, 503)
     headers = {"cache-control": "no-store"}
     if not isinstance(body.retry_after_seconds, UnsetType):
-        headers["retry-after"] = str(int(body.retry_after_seconds))
+        headers["retry-after"] = str(max(1, round(body.retry_after_seconds)))
     return Response(encode(ErrorEnvelope(body)), status_code=status, media_type="application/json", headers=headers)
 
 

@@ -16,6 +16,7 @@ from litestar.typing import FieldDefinition
 
 from relay import __version__
 from relay.contract import ComposeRequest, EcommerceVideoRequest, MusicVideoRequest, ShotEditRequest, encode
+from relay.contract.realtime import RealtimeSessionRequest
 
 from .auth import scope_of
 from .receive import PATH
@@ -43,12 +44,18 @@ BODIES = {
     "createEcommerceVideoTask": EcommerceVideoRequest,
     "editMusicVideoShot": ShotEditRequest,
     "composeMusicVideoTask": ComposeRequest,
+    "createRealtimeSession": RealtimeSessionRequest,
 }
 """Bodies that handlers read raw, so that every violation is told at once and unknown fields travel on."""
 
+PUBLIC = {"/v1/workflows", "/v1/media/models", "/v1/effects"}
 _TAGS = {
     "Tasks": "Beat API's contract: create tasks and ask how they stand.",
     "Storyboard": "A music video's shots: look, edit, compose.",
+    "Other tasks": "Images, videos, effects and video analyses of the current contract; bodies are passed on unread.",
+    "Files": "Local and private files become URLs that can be inputs.",
+    "Realtime": "Short-lived browser sessions, passed on.",
+    "Catalogue": "What can be asked for, as Beat API tells it.",
     "Account": "Workflows and usage, as Beat API tells them.",
     "Webhooks": "Signed webhooks from Beat API.",
     "Media": "Finished files in the relay's own store.",
@@ -103,7 +110,7 @@ def complete(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
             if operation["operationId"] in wanted:
                 content = {"application/json": {"schema": wanted[operation["operationId"]]}}
                 operation["requestBody"] = {"required": True, "content": content}
-            if path.startswith(("/v1", "/relay")) and path != "/v1/workflows":
+            if path.startswith(("/v1", "/relay")) and not is_public(path):
                 scope = scope_of(path, method.upper(), opts[operation["operationId"]])
                 operation["security"] = [{"BearerAuth": [scope]}]
                 operation["responses"] = {**_KEY_RESPONSES, **operation["responses"]}
@@ -117,6 +124,11 @@ def _opts(app: Litestar) -> dict[str, dict[str, Any]]:
     """What each operation's handler carries besides its signature."""
     handlers = [handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers]
     return {handler.operation_id: handler.opt for handler in handlers if isinstance(handler.operation_id, str)}
+
+
+def is_public(path: str) -> bool:
+    """Whether the contract lets anybody read it, without a key."""
+    return path in PUBLIC or path.startswith(("/v1/effects/{", "/v1/capabilities/"))
 
 
 def _named_for_people(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The relay's parts as handlers ask for them: handed in by the application, not checked on every request."""
 
+from pathlib import Path
+
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
@@ -23,4 +25,5 @@ TheKeys = NamedDependency[SkipValidation[Keys]]
 TheMetrics = NamedDependency[SkipValidation[Metrics]]
 TheProvider = NamedDependency[SkipValidation[Provider]]
 TheSettler = NamedDependency[SkipValidation[Settler]]
+TheSpool = NamedDependency[SkipValidation[Path]]
 TheStore = NamedDependency[SkipValidation[MediaStore]]

@@ -1,14 +1,14 @@
 """The contract's own endpoints: a client of Beat API changes only its base URL."""
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.params import FromPath, HeaderParameter
+from litestar.params import FromPath
 
 from relay.contract import Data, Task
 from relay.flow.inputs import RULES
 
+from .accept import Row, accept
 from .answers import (
     BAD_REQUEST,
     CONFLICT,
@@ -18,24 +18,9 @@ from .answers import (
     ClientKey,
     answer,
     checked,
-    key_conflict,
     known_task,
-    own_key,
-    same,
 )
-from .errors import ApiError
 from .parts import TheInputs, TheIntake, TheJournal
-
-ROW_BYTES = 8192
-
-Row = Annotated[
-    str | None,
-    HeaderParameter(
-        name="X-Beatrelay-Row",
-        max_length=ROW_BYTES,
-        description="A JSON object of your own facts; recipes see it as `row`.",
-    ),
-]
 
 
 class TasksController(Controller):
@@ -104,15 +89,4 @@ async def _create(
     row: str | None,
 ) -> Response[Data[Task]]:
     body, found = await checked(request, inputs, RULES[workflow])
-    key = own_key(request, client_key)
-    task = await intake.accept(workflow, body, row=_row(row), client_key=key, warnings=found.warnings)
-    if key is not None and not (task.workflow == workflow and same(task.request, body)):
-        raise key_conflict()
-    return answer(task, 201)
-
-
-def _row(text: str | None) -> str:
-    try:
-        return msgspec.json.encode(msgspec.json.decode(text or "{}", type=dict[str, Any])).decode()
-    except msgspec.MsgspecError as error:
-        raise ApiError(400, f"X-Beatrelay-Row must be a JSON object: {error}") from error
+    return await accept(request, intake, workflow, body, client_key, row, found.warnings)

@@ -13,6 +13,7 @@ from .requests import ComposeRequest, EcommerceVideoRequest, MusicVideoRequest, 
 from .tasks import (
     ACTIONABLE,
     OPEN,
+    OTHER_KINDS,
     TERMINAL,
     Credits,
     Media,
@@ -23,12 +24,14 @@ from .tasks import (
     Storyboard,
     Task,
     TaskUsage,
+    asked_as,
 )
 from .webhooks import WebhookEndpoint, WebhookEndpointChange, WebhookEndpointRequest, WebhookEvent
 
 __all__ = [
     "ACTIONABLE",
     "OPEN",
+    "OTHER_KINDS",
     "TERMINAL",
     "Account",
     "ComposeRequest",
@@ -57,6 +60,7 @@ __all__ = [
     "WebhookEvent",
     "Workflow",
     "WorkflowUsage",
+    "asked_as",
     "decode",
     "encode",
 ]

@@ -32,6 +32,11 @@ OPEN = frozenset({Status.QUEUED, Status.PROCESSING, Status.EDITING, Status.COMPO
 """Running. Counted towards the account's concurrency."""
 
 
+OTHER_KINDS = {"images": "image", "videos": "video", "effects": "effect"}
+"""Tasks of the current contract that are no workflows: where they are created (``/v1/images/tasks``), and the
+``task_kind`` that they then have."""
+
+
 class Media(Struct):
     """One finished file as the provider hosts it."""
 
@@ -119,3 +124,10 @@ class Task(Struct):
     media_type: str | UnsetType = UNSET
     poll_after_seconds: Credits | UnsetType = UNSET
     retryable: bool | UnsetType = UNSET
+
+
+def asked_as(task: Task) -> str:
+    """What it was asked for as: the word in the path of its create. Empty if nothing tells."""
+    if isinstance(task.workflow, str):
+        return task.workflow
+    return next((asked for asked, kind in OTHER_KINDS.items() if kind == task.task_kind), "")

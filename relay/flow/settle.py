@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from relay.clock import Clock
-from relay.contract import ErrorBody, Task
+from relay.contract import ErrorBody, Task, asked_as
 from relay.journal import Change, Entry, Journal, Operation, TaskRow
 from relay.providers import Missing, Provider, Refused, Told
 
@@ -115,7 +115,7 @@ class Settler(Loop):
 
     def _fits(self, task: TaskRow, operation: Operation, theirs: Task) -> bool:
         """Made while this create was under way, and of the same kind."""
-        if operation.kind != "create" or operation.sent_at is None or theirs.workflow != task.workflow:
+        if operation.kind != "create" or operation.sent_at is None or asked_as(theirs) != task.workflow:
             return False
         return operation.sent_at - SKEW <= theirs.created_at <= operation.sent_at + self._timeout + SKEW
 
@@ -130,8 +130,8 @@ class Settler(Loop):
             raise SettleError(404, f"the provider does not know {provider_id}: {answer.reason}")
         if not isinstance(answer, Told):
             raise SettleError(503, f"the provider cannot be asked now: {answer.reason}")
-        if answer.task.workflow != task.workflow:
-            raise SettleError(409, f"{provider_id} is a {answer.task.workflow}; task {task.id} is a {task.workflow}")
+        if asked_as(answer.task) != task.workflow:
+            raise SettleError(409, f"{provider_id} is a {asked_as(answer.task)}; task {task.id} is a {task.workflow}")
         await self._adopt(task, operation, answer, "operation.adopted_by_hand")
 
     async def _adopt(self, task: TaskRow, operation: Operation, told: Told, kind: str) -> None:

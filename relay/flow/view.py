@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from relay.contract import Status, Task, encode
+from relay.contract import OTHER_KINDS, Status, Task, encode
 from relay.journal import Finish, MediaRow, TaskRow
 
 
@@ -72,8 +72,12 @@ def _queued(task: TaskRow) -> dict[str, Any]:
         id=task.id,
         status=Status.QUEUED,
         stage=Status.QUEUED,
-        workflow=task.workflow,
         created_at=int(task.created_at),
         updated_at=int(task.updated_at),
     )
+    kind = OTHER_KINDS.get(task.workflow)
+    if kind is None:
+        queued.workflow = task.workflow
+    else:
+        queued.task_kind = kind
     return msgspec.json.decode(encode(queued))

@@ -4,11 +4,13 @@ Vendors differ in few points, and each is named here: whether a create may be re
 whether a webhook is news or only a hint, how often one may poll. No vendor's name appears outside its module.
 """
 
+from pathlib import Path
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from relay.contract import ErrorBody, Task
+from relay.contract.files import FileRules
 
 
 class Told(Struct):
@@ -49,10 +51,12 @@ class Missing(Struct):
 
 
 class Passed(Struct):
-    """An answer that is passed on as it is: status and JSON body. Status 503: there was none that makes sense."""
+    """An answer that is passed on as it is: status and JSON body. Status 503: there was none that makes sense, or it
+    concerns the relay and not who asked it (its key, its share of requests); ``after`` says when to come back."""
 
     status: int
     body: bytes
+    after: float | None = None
 
 
 CreateAnswer = Told | Refused | Busy | Unclear
@@ -123,6 +127,20 @@ class Provider(Protocol):
 
     async def workflows(self) -> Passed:
         """The kinds of video that can be asked for."""
+        ...
+
+    async def file_rules(self) -> FileRules:
+        """Which files it takes."""
+        ...
+
+    async def upload(self, file: Path, name: str, mime: str) -> Passed:
+        """Make a local file an input that has a public URL. A repeat makes a second one; neither costs anything."""
+        ...
+
+    async def pass_on(
+        self, method: Literal["GET", "POST", "DELETE"], path: str, *, query: str = "", body: bytes = b"", key: str = ""
+    ) -> Passed:
+        """What the relay has no opinion on: asked as it is, answered as it is. ``key`` is an idempotency key."""
         ...
 
     async def fetch(self, provider_id: str) -> FetchAnswer:

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import httpx
 import msgspec
 
 from relay.contract import Data, ErrorBody, ErrorEnvelope, Task, decode, encode
+from relay.contract.files import CURRENT, LAUNCH, FileRules
 
 from .base import (
     Busy,
@@ -32,6 +34,8 @@ T = TypeVar("T")
 Contract = Literal["auto", "launch", "current"]
 # Waiting mends these without anybody changing the request: no slot, no money, or a key that is being renewed.
 _HOLD = {401, 402, 403, 429}
+# Said to the relay, not to who asked it: its key is not valid, it asked too often.
+_OURS = {401, 429}
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -57,7 +61,7 @@ _decode_head = msgspec.json.Decoder(_EventHead).decode
 
 class BeatApi:
     """A Beat API account. ``secrets`` are its webhook secrets: several during a rotation, any may match.
-    ``timeout`` limits each call as a whole, in seconds."""
+    ``timeout`` limits each call as a whole, in seconds; an upload has a limit of its own."""
 
     name = "beatapi"
     webhooks: Literal["news", "hint", "none"] = "hint"
@@ -72,6 +76,7 @@ class BeatApi:
         contract: Contract = "auto",
         polls_per_minute: int = 120,
         timeout: float = 20.0,
+        upload_timeout: float = 600.0,
     ) -> None:
         self._client = client
         self._base_url = base_url.rstrip("/")
@@ -79,7 +84,7 @@ class BeatApi:
         self._secrets = [secret.encode() for secret in secrets]
         self._contract: Contract = contract
         self.polls_per_minute = polls_per_minute
-        self._timeout = timeout
+        self._timeout, self._upload_timeout = timeout, upload_timeout
 
     async def idempotent_create(self) -> bool:
         """The current contract honours keys, launch ignores them. ``period`` in the usage tells them apart;
@@ -115,13 +120,36 @@ class BeatApi:
     async def workflows(self) -> Passed:
         return await self._passed("GET", "/v1/workflows")
 
-    async def _passed(self, method: str, path: str) -> Passed:
+    async def file_rules(self) -> FileRules:
+        return CURRENT if await self.idempotent_create() else LAUNCH
+
+    async def upload(self, file: Path, name: str, mime: str) -> Passed:
+        with file.open("rb") as content:  # httpx reads it in parts, and knows its length before the first
+            return await self._passed(
+                "POST",
+                "/v1/files",
+                data={"purpose": "input"},
+                files={"file": (name, content, mime)},
+                limit=self._upload_timeout,
+            )
+
+    async def pass_on(
+        self, method: Literal["GET", "POST", "DELETE"], path: str, *, query: str = "", body: bytes = b"", key: str = ""
+    ) -> Passed:
+        headers = {"idempotency-key": key} if key else {}
+        if body:
+            headers["content-type"] = "application/json"
+        return await self._passed(method, path + (f"?{query}" if query else ""), content=body or None, headers=headers)
+
+    async def _passed(self, method: str, path: str, **content: Any) -> Passed:
         try:
-            response = await self._send(method, path)
+            response = await self._send(method, path, **content)
             decode(response.content, dict[str, Any])
         except (httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            body = ErrorBody("processing_unavailable", f"Beat API could not be asked: {type(error).__name__}")
-            return Passed(503, encode(ErrorEnvelope(body)))
+            return _unavailable(f"Beat API could not be asked: {type(error).__name__}.")
+        if response.status_code in _OURS or response.is_server_error:
+            error = _error(response)
+            return _unavailable(f"{_words(response, error).rstrip('.')}.", _after(response, error))
         return Passed(response.status_code, response.content)
 
     async def _charged(self, path: str, body: str, key: str) -> CreateAnswer:
@@ -181,16 +209,24 @@ class BeatApi:
         return Told(task, raw)
 
     async def _send(
-        self, method: str, path: str, *, content: bytes | None = None, headers: dict[str, str] | None = None
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, limit: float = 0.0, **content: Any
     ) -> httpx.Response:
+        limit = limit or self._timeout
         request = self._client.build_request(
-            method, self._base_url + path, content=content, headers={**self._headers, **(headers or {})}
+            method, self._base_url + path, headers={**self._headers, **(headers or {})}, **content
         )
         try:
-            async with asyncio.timeout(self._timeout):  # httpx limits each step; a lease needs a limit to the whole
+            async with asyncio.timeout(limit):  # httpx limits each step; a lease needs a limit to the whole
                 return await self._client.send(request)
         except TimeoutError as error:
-            raise httpx.ReadTimeout(f"no whole answer within {self._timeout:g} s", request=request) from error
+            raise httpx.ReadTimeout(f"no whole answer within {limit:g} s", request=request) from error
+
+
+def _unavailable(message: str, after: float | None = None) -> Passed:
+    body = ErrorBody("processing_unavailable", message, retryable=True)
+    if after is not None:
+        body.retry_after_seconds = after
+    return Passed(503, encode(ErrorEnvelope(body)), after)
 
 
 def _answer_to_create(response: httpx.Response) -> CreateAnswer:

@@ -4,7 +4,7 @@ import math
 import secrets
 from collections import deque
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -15,6 +15,9 @@ from .errors import Refusal
 from .pricing import price
 from .settings import SandboxSettings
 from .task import SandboxTask
+
+if TYPE_CHECKING:
+    from .realtime import Session
 
 PERIODS = ("24h", "7d", "30d", "all")
 """What a usage report of the current contract may be asked to cover."""
@@ -51,6 +54,8 @@ class SandboxAccount:
         self.creates = 0
         self.peak_concurrency = 0
         self.idempotent: dict[str, Remembered] = {}
+        self.sessions: dict[str, Session] = {}
+        """Realtime sessions by the idempotency key that made each."""
         self._polls: deque[float] = deque()
         if settings.webhook_url:
             self.add_endpoint(settings.webhook_url, secret=settings.webhook_secret)

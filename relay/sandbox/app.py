@@ -12,6 +12,8 @@ from litestar.exceptions import HTTPException
 from relay.clock import Clock, SystemClock
 
 from .errors import Cut, Refusal
+from .other import OTHER
+from .realtime import REALTIME
 from .routes import ROUTES
 from .settings import SandboxSettings
 from .trouble import troubled
@@ -32,7 +34,7 @@ def create_app(settings: SandboxSettings, clock: Clock | None = None) -> Litesta
             await world.end()
 
     app = Litestar(
-        ROUTES,
+        [*ROUTES, *REALTIME, *OTHER],
         dependencies={"world": Provide(lambda: world, sync_to_thread=False)},
         exception_handlers={Refusal: _refused, HTTPException: _http, Exception: _failed},
         lifespan=[living],

@@ -141,7 +141,7 @@ class Lives:
         await self._succeed(account, task)
 
     async def _succeed(self, account: SandboxAccount, task: SandboxTask) -> None:
-        task.output_url = f"{self._settings.url}/outputs/{task.id}/0.mp4"
+        task.output_url = f"{self._settings.url}/outputs/{task.id}/0.{'png' if task.workflow == 'images' else 'mp4'}"
         task.completed_at = int(self._clock.now())
         self._move(task, Status.SUCCEEDED)
         await self._sender.announce(task, "task.succeeded", list(account.endpoints.values()))

@@ -16,6 +16,8 @@ LIP_SYNC = 2
 ECOMMERCE = 15
 COMPOSE = 1
 EDIT_SECONDS = 5
+FLAT = {"images": 5, "videos": 50, "effects": 60, "video-analysis": 1}
+"""Tasks that are not billed by their length here."""
 DOLLARS_PER_CREDIT = Decimal("0.02")
 
 
@@ -25,6 +27,11 @@ def rate(workflow: str, request: dict[str, Any]) -> int:
         return ECOMMERCE
     key = (request.get("quality", "standard"), request.get("resolution", "720p"))
     return MUSIC_VIDEO[key] + (LIP_SYNC if request.get("lip_sync") else 0)
+
+
+def create_credits(workflow: str, request: dict[str, Any], seconds: int) -> int:
+    """Launch credits of a create."""
+    return FLAT[workflow] if workflow in FLAT else rate(workflow, request) * seconds
 
 
 def edit_credits(contract: Contract, created: dict[str, Any], asked: dict[str, Any], shot_seconds: int) -> int:

@@ -63,7 +63,7 @@ async def list_workflows() -> Response[bytes]:
 async def create_music_video(request: Asked, world: TheWorld) -> Response[bytes]:
     current = world.settings.contract == "current"
     own, uploads = world.settings.url, world.uploads()
-    return await _create(
+    return await create(
         request,
         world,
         "music-video",
@@ -74,14 +74,15 @@ async def create_music_video(request: Asked, world: TheWorld) -> Response[bytes]
 @post("/v1/ecommerce-video/tasks")
 async def create_ecommerce_video(request: Asked, world: TheWorld) -> Response[bytes]:
     own, uploads = world.settings.url, world.uploads()
-    return await _create(
+    return await create(
         request, world, "ecommerce-video", lambda body: rules.check_ecommerce(body, own, uploads=uploads)
     )
 
 
-async def _create(
+async def create(
     request: Asked, world: World, workflow: str, check: Callable[[Any], dict[str, Any]]
 ) -> Response[bytes]:
+    """Accept a task, or refuse it; once for each idempotency key."""
     account = world.account(request.headers.get("authorization"))
     raw = await request.body()
     key = request.headers.get("idempotency-key")

@@ -5,9 +5,11 @@ from typing import Any
 
 from msgspec import UNSET, Struct, field
 
-from relay.contract import OPEN, TERMINAL, Media, Output, Shot, Status, Storyboard, Task, TaskUsage
+from relay.contract import OPEN, OTHER_KINDS, TERMINAL, Media, Output, Shot, Status, Storyboard, Task, TaskUsage
 
-RUNNING_POLL_SECONDS = 10
+RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4")
+POLL_SECONDS = {"image": 5, "video": 8, "effect": 8}
+"""What a running task of each kind asks a client to wait; the others 10 s."""
 
 
 class SandboxTask(Struct):
@@ -42,7 +44,8 @@ class SandboxTask(Struct):
 
     @property
     def aspect_ratio(self) -> str:
-        return self.request.get("aspect_ratio") or "16:9"
+        asked = self.request.get("aspect_ratio")
+        return asked if asked in RATIOS else "16:9"
 
     @property
     def caption(self) -> str:
@@ -69,12 +72,28 @@ class SandboxTask(Struct):
         if self.workflow == "music-video":
             task.storyboard = Storyboard(self.shots)
         if self.output_url:
-            task.output = Output([Media("video", self.output_url, "video/mp4")], self.output_url)
+            task.output = self._output()
         if current:
-            task.task_kind, task.capability_id, task.capability_version = "workflow", self.workflow, 1
-            task.poll_after_seconds = Decimal(RUNNING_POLL_SECONDS) if self.status in OPEN else UNSET
-            task.retryable = self.error_code == "processing_timeout" if self.status == Status.FAILED else UNSET
+            self._show_current(task)
         return task
+
+    def _output(self) -> Any:
+        if self.workflow == "video-analysis":
+            usage = {"input_tokens": 900, "output_tokens": 100, "total_tokens": 1000}
+            return {"text": f"A video, asked about: {self.caption}", "usage": usage, "finish_reason": "stop"}
+        kind, mime = ("image", "image/png") if self.workflow == "images" else ("video", "video/mp4")
+        return Output([Media(kind, self.output_url, mime)], self.output_url)
+
+    def _show_current(self, task: Task) -> None:
+        """What the current contract says on top."""
+        kind = OTHER_KINDS.get(self.workflow, "workflow")
+        task.task_kind, task.capability_id, task.capability_version = kind, self.workflow, 1
+        if kind != "workflow":
+            asked = str(self.request.get("model") or self.request.get("effect_id"))
+            task.workflow, task.model, task.capability_id = UNSET, asked, asked
+            task.media_type, task.capability_version = "image" if kind == "image" else "video", None
+        task.poll_after_seconds = Decimal(POLL_SECONDS.get(kind, 10)) if self.status in OPEN else UNSET
+        task.retryable = self.error_code == "processing_timeout" if self.status == Status.FAILED else UNSET
 
     def shot(self, shot_id: str) -> Shot | None:
         """One of its shots."""

@@ -59,6 +59,13 @@ def _write(file: Path, text: str, aspect_ratio: str, seconds: float) -> None:
         container.mux(audio.encode(None))
 
 
+def make_picture(text: str, aspect_ratio: str) -> bytes:
+    """A PNG of the video's first moment."""
+    buffer = io.BytesIO()
+    next(_pictures(text, *size_of(aspect_ratio), 1)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
 def audio_seconds(content: bytes) -> float | None:
     """How long an audio file plays; ``None`` if it cannot be told."""
     av = _extra("av")

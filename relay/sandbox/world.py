@@ -17,7 +17,7 @@ from .errors import Refusal
 from .faults import Dice
 from .files import Stored
 from .life import Lives
-from .pricing import price, rate
+from .pricing import FLAT, create_credits, price
 from .settings import SandboxSettings
 from .task import SandboxTask
 from .video import make_video
@@ -70,11 +70,12 @@ class World:
     ) -> SandboxTask:
         """Accept a task: reserve, charge, begin."""
         seconds = self._billable(workflow, request)
-        cost = price(rate(workflow, request) * seconds, self.settings.contract)
+        cost = price(create_credits(workflow, request, seconds), self.settings.contract)
         account.reserve(cost)
         now = int(self.clock.now())
         usage = TaskUsage(credits_reserved=cost, credits_charged=cost)
-        usage.billable_duration_seconds = price(seconds, "launch")
+        if seconds:
+            usage.billable_duration_seconds = price(seconds, "launch")
         task = SandboxTask(
             id=self.clock.new_id("task"),
             workflow=workflow,
@@ -175,6 +176,8 @@ class World:
         return sum(account.creates for account in self.accounts.values())
 
     def _billable(self, workflow: str, request: dict[str, Any]) -> int:
+        if workflow in FLAT:
+            return 0
         if workflow == "ecommerce-video":
             return int(request["duration"])
         stored = self.files.get(str(request["audio_url"]).removeprefix(self.settings.url + "/"))
