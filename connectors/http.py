@@ -1,94 +1,180 @@
-"""A JSON POST to any URL, signed by Standard Webhooks."""
+"""A request to any URL: signed, with the event or the file itself, in the form that the receiver likes."""
 
-from http import HTTPStatus
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import httpx
 import msgspec
-from msgspec import UNSET, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType, field
 
-from .answers import answer_json, read_answer, retry_after, unreachable
-from .base import SECRET, ConnectionSettings, Connector, ConnectorConfig, Delivery, Gone, Outcome, Reject, Retry
-from .standard_webhooks import decode_secret, sign
+from .answers import answer_json, read_answer, unreachable
+from .base import Connector, ConnectorConfig, Delivery, Outcome, Reject
+from .http_answer import HOPS_MOST, judge, next_hop
+from .http_auth import HttpConnection, credentials, is_signed, signatures
+from .http_body import Body, as_file, as_form, as_json, as_multipart, as_text
+from .http_presets import PRESETS, PresetName, flat, refuse_too_large
 
 _OURS = {"host", "content-length", "transfer-encoding", "webhook-id", "webhook-timestamp", "webhook-signature"}
-_encoder = msgspec.json.Encoder(decimal_format="number")
+Status = Annotated[int, Meta(ge=100, le=599)]
 
 
 class HttpConfig(ConnectorConfig):
-    """``with:`` of a step that uses ``http``."""
+    """``with:`` of a step that uses ``http``. At most one of ``body``, ``form``, ``raw`` and ``upload``."""
 
     url: str | None = None
-    """Where to post; default: the connection's ``url``."""
+    """Where to; default: the connection's ``url``."""
+    method: Literal["POST", "PUT", "PATCH", "DELETE", "GET"] = "POST"
+    preset: PresetName | None = None
+    """``zapier``, ``make``, ``n8n`` or ``pipedream``: the event flat, every key there, within the tool's limits."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    query: dict[str, str | int | float | bool | None] = field(
+        default_factory=dict[str, str | int | float | bool | None]
+    )
+    """Added to the URL."""
     body: Any | UnsetType = UNSET
-    """What to post; default: the event."""
-
-
-class HttpConnection(ConnectionSettings):
-    """What an ``http`` connection holds."""
-
-    url: Annotated[str, SECRET] = ""
-    """Where to post, if the step does not say. Whoever knows such a URL can post to it, so it is a secret."""
-    secret: Annotated[str, SECRET] = ""
-    """``whsec_…``: signs by Standard Webhooks; several during a rotation, the new one first."""
+    """JSON; default: the event. With a preset: keys that are added to the flat event."""
+    form: dict[str, Any] | None = None
+    """A form; with ``file`` as multipart."""
+    raw: str | None = None
+    """Text as it stands; set its ``content-type`` in ``headers``."""
+    file: str | None = None
+    """The name of the form's field that carries the finished file."""
+    upload: bool = False
+    """The finished file is the whole body."""
+    success: list[Status] = field(default_factory=list[int])
+    """Answers that count as done; default: 200 to 299."""
+    redirects: Literal["refuse", "same-host"] = "refuse"
+    """``same-host`` follows 307 and 308, at most three, on the same host."""
 
 
 class Http(Connector):
-    """Post JSON. At least once; the receiver tells a repeat by ``webhook-id``, which never changes."""
+    """At least once; the receiver tells a repeat by ``webhook-id``, which never changes."""
 
     name: ClassVar[str] = "http"
     Config = HttpConfig
     Connection = HttpConnection
 
     async def deliver(self, config: HttpConfig, delivery: Delivery) -> Outcome:
-        url = config.url or delivery.connection.get("url")
-        if not url:
-            raise Reject("there is no `url`: give one in the step's `with:` or in its connection")
-        body = _encoder.encode(delivery.event if config.body is UNSET else config.body)
-        headers = {**_headers(config), **_signed(delivery, body)}
+        connection = msgspec.convert(dict(delivery.connection), HttpConnection)
+        url = _url(config, connection)
+        body = _body(config, delivery)
+        headers = _headers(config, connection, delivery, body)
+        for _ in range(HOPS_MOST + 1):
+            detail, further = await self._send(config, delivery, url, headers, body)
+            if further is None:
+                return Outcome(detail=detail)
+            url = further
+        raise Reject(f"the receiver redirects in circles: {HOPS_MOST} redirects were followed")
+
+    async def _send(
+        self, config: HttpConfig, delivery: Delivery, url: str, headers: Mapping[str, str], body: Body | None
+    ) -> tuple[dict[str, Any], str | None]:
+        """One request: what to keep of its answer, and where it wants us to go instead."""
+        content = body.stream() if body else None
         try:
-            async with delivery.http.stream("POST", url, content=body, headers=headers) as response:
+            async with delivery.http.stream(config.method, url, content=content, headers=headers) as response:
                 text, truncated = await read_answer(response)
         except (httpx.InvalidURL, httpx.TransportError) as error:
             raise unreachable(error) from error
         detail: dict[str, Any] = {"status": response.status_code, "response": text, "truncated": truncated}
-        _judge(response, delivery.at, detail)
-        if not truncated and "json" in response.headers.get("content-type", ""):
-            detail["json"] = answer_json(text)
-        return Outcome(detail=detail)
+        further = next_hop(url, response) if config.redirects == "same-host" else None
+        if further is None:
+            judge(response, text, config.success, delivery.at, detail)
+            if not truncated and "json" in response.headers.get("content-type", ""):
+                detail["json"] = answer_json(text)
+        return detail, further
+
+    async def check(self, connection: Mapping[str, str], http: httpx.AsyncClient) -> str:
+        """A request to the host's root: the URL itself might start somebody's workflow."""
+        known = msgspec.convert(dict(connection), HttpConnection)
+        credentials(known)
+        signatures(known, "dlv_check", 0, b"")
+        if not known.url:
+            return "has no `url` to try; its credentials are well-formed"
+        try:
+            url = httpx.URL(known.url)
+            async with http.stream("HEAD", url.copy_with(path="/", query=None)):
+                pass
+        except (httpx.InvalidURL, httpx.TransportError) as error:
+            raise unreachable(error) from error
+        hint = "; this is n8n's test URL, which listens only while you do" if "/webhook-test/" in url.path else ""
+        return f"{url.host} answers; whether it takes the hook, only a delivery can tell{hint}"
 
 
-def _headers(config: HttpConfig) -> dict[str, str]:
+def _url(config: HttpConfig, connection: HttpConnection) -> str:
+    url = config.url or connection.url
+    if not url:
+        raise Reject("there is no `url`: give one in the step's `with:` or in its connection")
+    if not config.query:
+        return url
+    added = {name: value for name, value in config.query.items() if value is not None}
+    try:
+        return str(httpx.URL(url).copy_merge_params(added))
+    except httpx.InvalidURL as error:
+        raise unreachable(error) from error
+
+
+def _body(config: HttpConfig, delivery: Delivery) -> Body | None:
+    """What the recipe says to send. Raises :class:`Reject` for a recipe that says two things at once."""
+    given = {"body": config.body is not UNSET, "form": config.form is not None, "raw": config.raw is not None}
+    chosen = [name for name, there in {**given, "upload": config.upload}.items() if there]
+    if len(chosen) > 1 or (config.file and chosen not in ([], ["form"])):
+        raise Reject(f"the step says {', '.join([*chosen, *(['file'] if config.file else [])])}: choose one of them")
+    if config.preset:
+        return _preset(config, delivery)
+    if config.file or config.upload:
+        return _with_file(config, delivery)
+    if config.form is not None:
+        return as_form(config.form)
+    if config.raw is not None:
+        return as_text(config.raw)
+    if config.body is not UNSET:
+        return as_json(config.body)
+    return None if config.method in ("GET", "DELETE") else as_json(delivery.event)
+
+
+def _preset(config: HttpConfig, delivery: Delivery) -> Body:
+    assert config.preset is not None, "only called with one"
+    if config.file or config.upload or config.form is not None or config.raw is not None:
+        title = PRESETS[config.preset].title
+        raise Reject(f"{title} gets links, not files or forms: leave only `body:` beside `preset:`")
+    more: Any = {} if config.body is UNSET else config.body
+    if not isinstance(more, dict):
+        raise Reject("beside `preset:`, `body:` must be a mapping: its keys are added to the event")
+    body = as_json(flat(delivery.event, cast("dict[str, Any]", more)))
+    refuse_too_large(config.preset, body.size)
+    return body
+
+
+def _with_file(config: HttpConfig, delivery: Delivery) -> Body:
+    if delivery.media is None:
+        raise Reject("this finish has no file to send; use `on: task.succeeded`")
+    if config.file:
+        return as_multipart(config.form or {}, config.file, delivery.media, delivery.key)
+    return as_file(delivery.media)
+
+
+def _headers(config: HttpConfig, connection: HttpConnection, delivery: Delivery, body: Body | None) -> dict[str, str]:
     headers = {name.lower(): value for name, value in config.headers.items()}
     taken = sorted(_OURS & headers.keys())
     if taken:
         raise Reject(f"the header {taken[0]} is set by the relay; remove it from the step's `headers:`")
-    return {"content-type": "application/json; charset=utf-8", **headers}
+    if body is not None:
+        headers.setdefault("content-type", body.kind)
+        headers["content-length"] = str(body.size)
+    headers |= credentials(connection)
+    headers |= {"idempotency-key": delivery.key, "webhook-id": delivery.key, "webhook-timestamp": str(delivery.at)}
+    if is_signed(connection):
+        if body is not None and body.whole is None:
+            raise Reject("a file is sent as it streams and cannot be signed; use a connection without a signing secret")
+        headers |= signatures(connection, delivery.key, delivery.at, (body.whole if body else b"") or b"")
+    return _clean(headers)
 
 
-def _signed(delivery: Delivery, body: bytes) -> dict[str, str]:
-    headers = {"idempotency-key": delivery.key, "webhook-id": delivery.key, "webhook-timestamp": str(delivery.at)}
-    secrets = delivery.connection.get("secret", "").replace(",", " ").split()
-    if secrets:
-        try:
-            keys = [decode_secret(secret) for secret in secrets]
-        except ValueError as error:
-            raise Reject(f"the connection's `secret` cannot be used: {error}") from error
-        headers["webhook-signature"] = sign(keys, delivery.key, delivery.at, body)
+def _clean(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not name or not name.isascii() or any(character in " :\r\n\t" for character in name):
+            raise Reject(f"{name[:60]!r} cannot name a header")
+        if any(ord(character) < 32 or ord(character) == 127 for character in value):
+            raise Reject(f"the header {name} holds a line break or another control character")
     return headers
-
-
-def _judge(response: httpx.Response, at: float, detail: dict[str, Any]) -> None:
-    """2xx is success, 410 the end, a redirect is refused; all else may pass, so it is tried again."""
-    status = response.status_code
-    if response.is_success:
-        return
-    if status == HTTPStatus.GONE:
-        raise Gone("the receiver answered 410: it is gone for good", detail=detail)
-    if response.is_redirect:
-        raise Reject(
-            f"the receiver answered {status}, a redirect, which is not followed; put the final URL in the recipe",
-            detail=detail,
-        )
-    raise Retry(f"the receiver answered {status}", after=retry_after(response.headers, at), detail=detail)

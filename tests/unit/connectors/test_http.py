@@ -154,12 +154,21 @@ class TestAnswers:
         outcome = await deliver(HttpConfig(url=server[1]), {})
         assert (len(outcome.detail["response"]), outcome.detail["truncated"]) == (ANSWER_LIMIT, True)
 
-    @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 422, 425, 429, 500, 502, 503, 504])
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 425, 429, 500, 502, 503, 504])
     async def test_what_may_pass_is_tried_again(self, server: tuple[Server, str], status: int) -> None:
         server[0].status, server[0].body = status, b"Queue is full"
         error = await error_of(HttpConfig(url=server[1]), {})
         assert isinstance(error, Retry)
         assert (error.detail["status"], error.detail["response"]) == (status, "Queue is full")
+
+    @pytest.mark.parametrize("status", [400, 405, 411, 413, 414, 415, 422, 431, 501])
+    async def test_what_waiting_does_not_mend_is_a_dead_letter_in_the_receivers_words(
+        self, server: tuple[Server, str], status: int
+    ) -> None:
+        server[0].status, server[0].body = status, b"the field title is too long"
+        error = await error_of(HttpConfig(url=server[1]), {})
+        assert isinstance(error, Reject)
+        assert "the field title is too long" in str(error)
 
     async def test_410_is_the_end(self, server: tuple[Server, str]) -> None:
         server[0].status = 410

@@ -1,0 +1,77 @@
+"""What a receiver's answer means: done, try again, never again, or go one door further."""
+
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from .answers import retry_after
+from .base import Gone, Reject, Retry
+
+HOPS_MOST = 3
+UNMENDABLE = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431, 501, 505})
+"""Answers about the request itself, which will be the same next time."""
+N8N_WAIT = 600.0
+"""Seconds between two tries while somebody has to switch a workflow on."""
+
+
+def judge(response: httpx.Response, text: str, success: Collection[int], at: int, detail: Mapping[str, Any]) -> None:
+    """Nothing for a success; else raises what the answer means, with a sentence that says what to do."""
+    status = response.status_code
+    if status in success or (not success and response.is_success):
+        return
+    if status == HTTPStatus.GONE:
+        raise Gone("the receiver answered 410: it is gone for good", detail=detail)
+    if 300 <= status < 400:
+        raise Reject(
+            f"the receiver answered {status}, a redirect, which is not followed; put the final URL in its place",
+            detail=detail,
+        )
+    after = retry_after(response.headers, at)
+    asleep = _asleep(status, text)
+    if asleep:
+        raise Retry(asleep, after=max(after or 0.0, N8N_WAIT), detail=detail)
+    if status == HTTPStatus.BAD_REQUEST and "queue is full" in text.lower():
+        raise Retry("Make answered 400, its queue is full; it is tried again", after=after, detail=detail)
+    if status in UNMENDABLE:
+        said = f", and said: {text[:200].strip()}" if text.strip() else ""
+        raise Reject(f"the receiver answered {status}: it does not take this request{said}", detail=detail)
+    raise Retry(f"the receiver answered {status}{_why(status)}", after=after, detail=detail)
+
+
+def next_hop(url: str, response: httpx.Response) -> str | None:
+    """Where a redirect leads that may be followed: 307 and 308 on the same host, never from https to http. They
+    keep method and body; 301 to 303 would lose them."""
+    if response.status_code not in (307, 308) or "location" not in response.headers:
+        return None
+    target = urljoin(url, response.headers["location"])
+    here, there = urlsplit(url), urlsplit(target)
+    if here.hostname != there.hostname or there.scheme not in ("https", here.scheme):
+        return None
+    return target
+
+
+def _asleep(status: int, text: str) -> str | None:
+    """n8n's 404 says what is wrong only to those who know it: the workflow is there, but does not listen."""
+    if status != HTTPStatus.NOT_FOUND or "not registered" not in text:
+        return None
+    if "Did you mean to make a" in text:
+        return "n8n answered 404: its Webhook node listens for another method; set its HTTP Method to the one you send"
+    if "test" in text.lower() and "production" not in text.lower():
+        return (
+            "n8n answered 404: its test URL listens only for a moment after `Listen for test event`;"
+            " use the production URL (/webhook/, not /webhook-test/)"
+        )
+    return (
+        "n8n answered 404: the workflow is not active; switch it on (Active, or Publish) and the delivery goes through"
+    )
+
+
+def _why(status: int) -> str:
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return ": it does not accept who we are; look at the connection's credentials"
+    if status == HTTPStatus.NOT_FOUND:
+        return ": there is nothing at this URL now"
+    return ""
