@@ -19,9 +19,12 @@ from relay.api.account import get_usage, list_workflows
 from relay.api.auth import require_scope
 from relay.api.catalogue import CatalogueController
 from relay.api.connections import ConnectionsController
+from relay.api.endpoints import EndpointsController, list_notices, who_am_i
 from relay.api.errors import HANDLERS
+from relay.api.events import list_events
 from relay.api.files import upload_file
 from relay.api.health import health, metrics, ready
+from relay.api.hooks import HooksController
 from relay.api.keys import KeysController
 from relay.api.manage import ManageController
 from relay.api.media import get_media, head_media
@@ -30,10 +33,14 @@ from relay.api.realtime import RealtimeController
 from relay.api.receive import PATH, webhook_route
 from relay.api.storyboard import StoryboardController
 from relay.api.tasks import TasksController
+from relay.api.webhooks import WebhooksController
 from relay.clock import Clock, SystemClock
 from relay.flow.archive import Archive, MediaStore
+from relay.flow.callback import Callback
 from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
+from relay.flow.endpoints import Endpoints
+from relay.flow.events import Events
 from relay.flow.housekeeping import Housekeeping
 from relay.flow.inbox import Inbox
 from relay.flow.inputs import Inputs
@@ -42,6 +49,7 @@ from relay.flow.keys import Keys
 from relay.flow.observe import Observer, Pace
 from relay.flow.poll import Budget, Poller
 from relay.flow.settle import Settler
+from relay.flow.targets import Targets
 from relay.journal import SqliteJournal
 from relay.log import hide
 from relay.metrics import Metrics
@@ -87,6 +95,9 @@ class Relay:
         )
         self.store = MediaStore(settings.data / "media")
         self.keys = Keys(self.journal, self.clock, settings.client_keys)
+        targets = Targets(Egress(allowed), resolve)
+        self.endpoints = Endpoints(self.journal, self.clock, self.vault, targets, self._news)
+        self.events = Events(self.journal, settings.url)
         self.inputs = Inputs(settings.beatapi_base_url, resolve)
         hide([settings.beatapi_api_key, *settings.beatapi_webhook_secret, *settings.api_keys])
         self._build_line()
@@ -98,6 +109,7 @@ class Relay:
         for problem in problems:
             log.warning("%s", problem)
         archive = Archive(self.store, journal, clock, self._clients["media"], settings.media_max_bytes)
+        callback = Callback(journal, clock, self.endpoints, settings.timeout_seconds)
         self.observer = Observer(journal, clock, lambda: self.recipes, renderer, pace, self._news)
         self.intake = Intake(journal, clock, self.provider, self.observer, lease=settings.lease_seconds)
         self.poller = Poller(
@@ -118,7 +130,7 @@ class Relay:
             clock,
             lambda: self.recipes,
             renderer,
-            {**connectors, archive.name: archive},
+            {**connectors, archive.name: archive, callback.name: callback},
             self.store,
             self._clients["deliveries"],
             settings,
@@ -198,6 +210,12 @@ def create_app(relay: Relay) -> Litestar:
             KeysController,
             ManageController,
             ConnectionsController,
+            EndpointsController,
+            HooksController,
+            WebhooksController,
+            list_events,
+            list_notices,
+            who_am_i,
         ],
         guards=[require_scope(relay.keys)],
     )
@@ -210,6 +228,8 @@ def create_app(relay: Relay) -> Litestar:
         "settler": relay.settler,
         "inputs": relay.inputs,
         "keys": relay.keys,
+        "endpoints": relay.endpoints,
+        "events": relay.events,
         "provider": relay.provider,
         "connections": relay.connections,
         "spool_folder": relay.settings.data / "uploads",

@@ -10,7 +10,7 @@ from litestar.params import HeaderParameter
 from relay.contract import Data, Task
 from relay.flow.intake import Intake
 
-from .answers import ClientKey, answer, key_conflict, own_key, same
+from .answers import ClientKey, answer, client_of, key_conflict, own_key, same
 from .errors import ApiError
 
 ROW_BYTES = 8192
@@ -36,7 +36,8 @@ async def accept(
 ) -> Response[Data[Task]]:
     """Write a checked ``body`` down as a queued task and answer with it; it is sent when it may be."""
     key = own_key(request, client_key)
-    task = await intake.accept(workflow, body, row=_row(row), client_key=key, warnings=warnings)
+    client = client_of(request)
+    task = await intake.accept(workflow, body, row=_row(row), client_key=key, client=client, warnings=warnings)
     if key is not None and not (task.workflow == workflow and same(task.request, body)):
         raise key_conflict()
     return answer(task, 201)

@@ -19,6 +19,7 @@ from relay.contract import ComposeRequest, EcommerceVideoRequest, MusicVideoRequ
 from relay.contract.realtime import RealtimeSessionRequest
 
 from .auth import scope_of
+from .outgoing import outgoing
 from .receive import PATH
 
 _DESCRIPTION = """\
@@ -59,6 +60,8 @@ _TAGS = {
     "Account": "Workflows and usage, as Beat API tells them.",
     "Webhooks": "Signed webhooks from Beat API.",
     "Media": "Finished files in the relay's own store.",
+    "Webhook endpoints": "Where you are called when something happens to a task.",
+    "Hooks": "Subscriptions of no-code platforms (REST hooks).",
     "Keys": "Who may use this relay, for what, and how much.",
     "Relay": "Management: what happened, and why.",
     "Connections": "Named credentials for recipes; secrets are written, never read.",
@@ -117,6 +120,7 @@ def complete(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
             if "400" in operation["responses"]:
                 operation["responses"]["400"] = _INVALID
     schema["paths"] = dict(sorted(schema["paths"].items()))
+    schema["webhooks"] = outgoing()
     return _named_for_people(schema)
 
 

@@ -8,6 +8,8 @@ from litestar.params import SkipValidation
 from relay.clock import Clock
 from relay.flow.archive import MediaStore
 from relay.flow.connections import Connections
+from relay.flow.endpoints import Endpoints
+from relay.flow.events import Events
 from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
 from relay.flow.keys import Keys
@@ -18,6 +20,8 @@ from relay.providers import Provider
 
 TheClock = NamedDependency[SkipValidation[Clock]]
 TheConnections = NamedDependency[SkipValidation[Connections]]
+TheEndpoints = NamedDependency[SkipValidation[Endpoints]]
+TheEvents = NamedDependency[SkipValidation[Events]]
 TheInputs = NamedDependency[SkipValidation[Inputs]]
 TheIntake = NamedDependency[SkipValidation[Intake]]
 TheJournal = NamedDependency[SkipValidation[Journal]]

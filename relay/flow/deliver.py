@@ -22,7 +22,7 @@ from .archive import MediaStore
 from .connections import Connections
 from .loop import Loop, log
 from .notes import JournalNotes
-from .plan import ARCHIVE, failed_step, plan_failure
+from .plan import failed_step, plan_failure
 from .scrub import scrub
 from .view import event, media_link
 
@@ -107,8 +107,9 @@ class Deliverer(Loop):
 
     async def _job(self, row: DeliveryRow) -> Job:
         task = await self._journal.tasks.get(row.task_id)
-        finishes = await self._journal.tasks.finishes(row.task_id)
+        finish = await self._journal.events.get(row.event_id)
         assert task is not None, "a delivery is written together with its task"
+        assert finish is not None, "a delivery is written together with its event"
         recipe = await self._recipe(row)
         failed = failed_step(row.step)
         if recipe is None:
@@ -120,7 +121,7 @@ class Deliverer(Loop):
         return Job(
             row=row,
             task=task,
-            finish=next(finish for finish in finishes if finish.revision == row.revision),
+            finish=finish,
             media=await self._journal.deliveries.media_of(row.task_id, row.revision),
             siblings=await self._journal.deliveries.of_task(row.task_id),
             recipe=recipe,
@@ -129,7 +130,7 @@ class Deliverer(Loop):
 
     async def _recipe(self, row: DeliveryRow) -> Recipe | None:
         """The recipe as it was when the delivery was planned, even if it has been edited since."""
-        if row.recipe == ARCHIVE and not row.recipe_hash:
+        if not row.recipe_hash:
             return None
         known = self._recipes().by_hash(row.recipe_hash)
         if known is not None:

@@ -43,6 +43,7 @@ class Intake(Loop):
         *,
         row: str = "{}",
         client_key: str | None = None,
+        client: str = "",
         warnings: Sequence[str] = (),
     ) -> TaskRow:
         """Write a request down as a queued task; it is durable when this returns. The same ``client_key``
@@ -57,6 +58,7 @@ class Intake(Loop):
             request=body,
             row=row,
             client_key=client_key,
+            client=client,
             created_at=now,
             updated_at=now,
         )

@@ -17,6 +17,7 @@ from relay.journal import Change, Conflict, Entry, Finish, Journal, JournalError
 from relay.providers import Told
 from relay.recipe import RecipeSet, Renderer
 
+from .announce import Announcer
 from .plan import plan
 from .view import finished_task, row_of
 
@@ -67,6 +68,7 @@ class Observer:
         self._renderer = renderer
         self._pace = pace
         self._changed = changed
+        self._announcer = Announcer(journal, clock)
 
     async def observe(self, task: TaskRow, told: Told, source: Source, operation: Operation | None = None) -> TaskRow:
         """Take in what ``source`` told of ``task``. ``operation`` is settled in the same transaction.
@@ -77,7 +79,9 @@ class Observer:
         """
         while True:
             change = await self._change(task, told, source)
-            if change is None and operation is None:
+            if change is not None:
+                await self._announcer.announce(change)
+            elif operation is None:
                 await self._journal.tasks.polled(task, self._next_poll(task, told.task), failed=False)
                 return task
             change = change or Change(task=msgspec.structs.replace(task))

@@ -99,6 +99,8 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "operation.abandoned": lambda _: "abandoned: a person decided so",
     "delivery.done": lambda d: f"delivered {_delivery(d)}" + (f" → {d['url']}" if d.get("url") else ""),
     "delivery.failed": lambda d: f"failed {_delivery(d)}: {d['error']}",
+    "endpoint.disabled": lambda d: d["text"],
+    "endpoint.removed": lambda d: d["text"],
     "delivery.dead": lambda d: f"dead letter {_delivery(d)}: {d['error']}",
 }
 

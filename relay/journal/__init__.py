@@ -1,6 +1,7 @@
 """What the relay remembers. SQL stays in here."""
 
 from .base import Conflict, Deliveries, InUse, Journal, JournalError, Receipts, Superseded, Tasks
+from .endpoints import EndpointKind, EndpointRow, EndpointStore, EventStore, Notice
 from .keys import KeyRow, KeyStore
 from .model import (
     Change,
@@ -26,7 +27,11 @@ __all__ = [
     "Conflict",
     "Deliveries",
     "DeliveryRow",
+    "EndpointKind",
+    "EndpointRow",
+    "EndpointStore",
     "Entry",
+    "EventStore",
     "Finish",
     "InUse",
     "Journal",
@@ -34,6 +39,7 @@ __all__ = [
     "KeyRow",
     "KeyStore",
     "MediaRow",
+    "Notice",
     "Operation",
     "OperationKind",
     "Pulse",

@@ -11,6 +11,7 @@ Times are Unix seconds (float). JSON travels as text, exactly as it was stored.
 from typing import Protocol
 
 from .connections import ConnectionStore
+from .endpoints import EndpointStore, EventStore
 from .keys import KeyStore
 from .model import (
     Change,
@@ -191,6 +192,12 @@ class Journal(Protocol):
 
     @property
     def keys(self) -> KeyStore: ...
+
+    @property
+    def endpoints(self) -> EndpointStore: ...
+
+    @property
+    def events(self) -> EventStore: ...
 
     async def pulse(self) -> Pulse: ...
 

@@ -55,6 +55,8 @@ class TaskRow(Struct, kw_only=True):
     """The spreadsheet row or other facts that the client attached, for recipes (JSON object)."""
     client_key: str | None = None
     """The client's own idempotency key."""
+    client: str = ""
+    """Who asked for it: the id of an API key."""
     observed: str | None = None
     """The provider's latest word on the task (JSON of the contract's Task), untouched."""
     told_by: Source | None = None
@@ -179,6 +181,8 @@ class Change(Struct, kw_only=True):
     """As it shall be; its ``version`` is the one it was read with."""
     history: list[Entry] = field(default_factory=list[Entry])
     finish: Finish | None = None
+    update: Finish | None = None
+    """The same news as an event of its own, for endpoints that want to hear of every change."""
     deliveries: list[DeliveryRow] = field(default_factory=list[DeliveryRow])
     operation: Operation | None = None
     """An operation this news settles; must still carry the fence it was claimed with."""

@@ -22,6 +22,8 @@ from .migrations import migrations
 from .model import Pulse
 from .sqlite_connections import SqliteConnections
 from .sqlite_deliveries import SqliteDeliveries
+from .sqlite_endpoints import SqliteEndpoints
+from .sqlite_events import SqliteEvents
 from .sqlite_keys import SqliteKeys
 from .sqlite_notes import SqliteNotes
 from .sqlite_receipts import SqliteReceipts
@@ -51,6 +53,8 @@ class SqliteJournal:
         self.sealed = SqliteSealed(self)
         self.keys = SqliteKeys(self)
         self.connections = SqliteConnections(self)
+        self.endpoints = SqliteEndpoints(self)
+        self.events = SqliteEvents(self)
 
     @classmethod
     def open(cls, path: Path) -> "SqliteJournal":
@@ -192,7 +196,13 @@ def _forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
         " ORDER BY seq LIMIT ?)",
         (before, limit),
     )
-    return receipts.rowcount + history.rowcount
+    updates = connection.execute(
+        "DELETE FROM updates WHERE event_id IN (SELECT event_id FROM updates WHERE at < ? AND NOT EXISTS"
+        " (SELECT 1 FROM deliveries WHERE deliveries.event_id = updates.event_id"
+        " AND deliveries.state NOT IN ('done', 'dead')) LIMIT ?)",
+        (before, limit),
+    )
+    return receipts.rowcount + history.rowcount + updates.rowcount
 
 
 def _pulse(connection: sqlite3.Connection) -> Pulse:

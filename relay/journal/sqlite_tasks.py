@@ -35,6 +35,7 @@ _INSERT_OPERATION = insert("operations", Operation)
 _OPERATION_FIXED = frozenset({"id", "task_id", "kind", "body", "created_at", "fence", "target", "client_key"})
 _UPDATE_OPERATION = update("operations", Operation, skip=_OPERATION_FIXED) + " WHERE id = ? AND fence = ?"
 _INSERT_FINISH = insert("finishes", Finish)
+_INSERT_UPDATE = insert("updates", Finish)
 
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -181,6 +182,8 @@ def _apply(connection: sqlite3.Connection, change: Change) -> None:
     append(connection, change.history)
     if change.finish is not None:
         connection.execute(_INSERT_FINISH, values(change.finish))
+    if change.update is not None:
+        connection.execute(_INSERT_UPDATE, values(change.update))
     insert_deliveries(connection, change.deliveries)
 
 

@@ -33,14 +33,14 @@ class Mortal:
 
     def __init__(self, zygote: subprocess.Popen[str], settings: dict[str, Any]) -> None:
         self._zygote = zygote
-        self._settings = settings
+        self.settings = settings
         self.pid = 0
         self.url = f"http://127.0.0.1:{settings['port']}"
 
     def start(self) -> None:
         assert self._zygote.stdin is not None
         assert self._zygote.stdout is not None
-        self._zygote.stdin.write(json.dumps(self._settings) + "\n")
+        self._zygote.stdin.write(json.dumps(self.settings) + "\n")
         self._zygote.stdin.flush()
         self.pid = int(self._zygote.stdout.readline())
 

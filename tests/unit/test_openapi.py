@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from litestar.routes import HTTPRoute
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from relay.api.openapi import is_public
 from relay.app import Relay, create_app
+from relay.flow.endpoints import EVENTS
 from relay.recipe import RecipeSet
 from relay.settings import Settings
 
@@ -53,6 +55,21 @@ def test_the_contracts_operations_keep_their_names() -> None:
     assert names["/v1/music-video/tasks/{task_id}/compose", "post"] == "composeMusicVideoTask"
     assert names["/v1/workflows", "get"] == "listWorkflows"
     assert names["/v1/usage", "get"] == "getUsage"
+    assert names["/v1/webhooks", "get"] == "listWebhookEndpoints"
+    assert names["/v1/webhooks", "post"] == "createWebhookEndpoint"
+    assert names["/v1/webhooks/{id}", "get"] == "getWebhookEndpoint"
+    assert names["/v1/webhooks/{id}", "patch"] == "updateWebhookEndpoint"
+    assert names["/v1/webhooks/{id}", "delete"] == "deleteWebhookEndpoint"
+
+
+def test_it_describes_what_is_sent_with_examples_that_fit() -> None:
+    sent = DOCUMENT["webhooks"]
+    assert set(sent) == {*EVENTS, "hook"}
+    for kind in EVENTS:
+        content = sent[kind]["post"]["requestBody"]["content"]["application/json"]
+        assert content["example"]["event"] == kind
+        shape = {**DOCUMENT, **DOCUMENT["components"]["schemas"]["Event"]}
+        assert list(OAS31Validator(shape).iter_errors(content["example"])) == []
 
 
 def test_whoever_needs_a_key_is_told_so() -> None:
