@@ -15,10 +15,10 @@ from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
 from relay import __version__
-from relay.contract import ComposeRequest, EcommerceVideoRequest, MusicVideoRequest, ShotEditRequest, encode
-from relay.contract.realtime import RealtimeSessionRequest
+from relay.contract import encode
 
 from .auth import scope_of
+from .illustrate import illustrate
 from .outgoing import outgoing
 from .receive import PATH
 
@@ -30,25 +30,16 @@ _BEARER = """\
 `Authorization: Bearer <key>`. Each operation names the scope that it asks of the key: `read`, `submit`, `operate` or
 `admin`."""
 
-_INVALID = {
+_REFUSED = {
     "description": "The request is invalid; the message names the field and the rule.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
 }
 _KEY_RESPONSES = {
-    "401": {**_INVALID, "description": "The API key is missing or not valid."},
-    "403": {**_INVALID, "description": "The API key's scopes do not allow it."},
-    "429": {**_INVALID, "description": "The operator gave this API key a limit, and it is spent: see `Retry-After`."},
+    "401": {**_REFUSED, "description": "The API key is missing or not valid."},
+    "403": {**_REFUSED, "description": "The API key's scopes do not allow it."},
+    "429": {**_REFUSED, "description": "The operator gave this API key a limit, and it is spent: see `Retry-After`."},
 }
 """How a key is refused. A key without a limit never sees the last."""
-BODIES = {
-    "createMusicVideoTask": MusicVideoRequest,
-    "createEcommerceVideoTask": EcommerceVideoRequest,
-    "editMusicVideoShot": ShotEditRequest,
-    "composeMusicVideoTask": ComposeRequest,
-    "createRealtimeSession": RealtimeSessionRequest,
-}
-"""Bodies that handlers read raw, so that every violation is told at once and unknown fields travel on."""
-
 PUBLIC = {"/v1/workflows", "/v1/media/models", "/v1/effects"}
 _TAGS = {
     "Tasks": "Beat API's contract: create tasks and ask how they stand.",
@@ -104,21 +95,14 @@ def document(app: Litestar) -> dict[str, Any]:
 def complete(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
     """What Litestar wrote, with the door it cannot see, who may pass, and errors as they really look."""
     schema["paths"][PATH] = {"post": _webhook()}
-    bodies, shapes = msgspec.json.schema_components(BODIES.values(), ref_template="#/components/schemas/{name}")
-    schema["components"]["schemas"] |= shapes
-    wanted = dict(zip(BODIES, bodies, strict=True))
+    illustrate(schema)
     opts = _opts(app)
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            if operation["operationId"] in wanted:
-                content = {"application/json": {"schema": wanted[operation["operationId"]]}}
-                operation["requestBody"] = {"required": True, "content": content}
             if path.startswith(("/v1", "/relay")) and not is_public(path):
                 scope = scope_of(path, method.upper(), opts[operation["operationId"]])
                 operation["security"] = [{"BearerAuth": [scope]}]
                 operation["responses"] = {**_KEY_RESPONSES, **operation["responses"]}
-            if "400" in operation["responses"]:
-                operation["responses"]["400"] = _INVALID
     schema["paths"] = dict(sorted(schema["paths"].items()))
     schema["webhooks"] = outgoing()
     return _named_for_people(schema)

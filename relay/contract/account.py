@@ -29,6 +29,14 @@ class WorkflowUsage(Struct):
     credits_settled: Credits
 
 
+class RealtimeUsage(Struct):
+    """Totals of realtime sessions."""
+
+    sessions: int
+    credits: Credits
+    active: int
+
+
 class Account(Struct):
     """``GET /v1/usage``: totals of the account. The balance may be negative.
 
@@ -43,6 +51,7 @@ class Account(Struct):
     by_workflow: list[WorkflowUsage] = field(default_factory=list[WorkflowUsage])
     object: str = "usage"
     period: str | UnsetType = UNSET
+    realtime: RealtimeUsage | UnsetType = UNSET
 
 
 class UploadedFile(Struct):

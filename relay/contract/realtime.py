@@ -1,8 +1,8 @@
 """Realtime sessions: short-lived, and billed by their longest duration. Their times are ISO 8601, unlike a task's."""
 
-from typing import Any
+from typing import Annotated, Literal
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from .tasks import Credits
 
@@ -35,9 +35,8 @@ class RealtimeSession(Struct):
 class RealtimeSessionRequest(Struct):
     """``POST /v1/realtime/sessions``."""
 
-    max_duration_seconds: int
-    """15, 60 or 300."""
-    allowed_origins: list[str]
+    max_duration_seconds: Literal[15, 60, 300]
+    allowed_origins: Annotated[list[str], Meta(min_length=1, max_length=10)]
     """1 to 10 origins that the browser's page may have."""
-    metadata: dict[str, Any] | UnsetType = UNSET
+    metadata: Annotated[dict[str, Annotated[str, Meta(max_length=256)]], Meta(max_length=20)] | UnsetType = UNSET
     """At most 20 texts; names of at most 64 characters, values of at most 256."""

@@ -48,3 +48,10 @@ class WebhookEndpointChange(Struct):
     description: str | UnsetType = UNSET
     events: list[EventName] | UnsetType = UNSET
     status: Literal["active", "disabled"] | UnsetType = UNSET
+
+
+class WebhookDeleted(Struct):
+    """The answer to ``DELETE /v1/webhooks/{id}``."""
+
+    id: str
+    deleted: bool = True

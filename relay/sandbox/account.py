@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from relay.clock import Clock
 from relay.contract import OPEN, Account, Concurrency, WebhookEndpoint, WorkflowUsage
+from relay.contract.account import RealtimeUsage
 
 from .errors import Refusal
 from .pricing import price
@@ -120,6 +121,9 @@ class SandboxAccount:
             concurrency=Concurrency(self.settings.concurrency, self.active),
             by_workflow=[WorkflowUsage(name, len(mine), _settled(mine)) for name, mine in _by_workflow(tasks)],
         )
+        if self.sessions:
+            active = sum(session.shown.status == "ready" for session in self.sessions.values())
+            account.realtime = RealtimeUsage(len(self.sessions), Decimal(0), active)
         if self.settings.contract == "launch":
             return Account(**{name: getattr(account, name) for name in Account.__struct_fields__})
         account.period = "all"

@@ -9,6 +9,7 @@ from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
+from relay import __version__
 from relay.contract import (
     Data,
     Listing,
@@ -18,6 +19,7 @@ from relay.contract import (
     Workflow,
     encode,
 )
+from relay.contract.document import document
 
 from . import rules
 from .account import PERIODS, SandboxAccount
@@ -289,6 +291,12 @@ async def uploaded(request: Asked, name: FromPath[str], world: TheWorld) -> Resp
     return serve(request, stored.content, stored.file.mime_type)
 
 
+@get("/docs/openapi.json")
+async def openapi() -> Response[bytes]:
+    body = encode(document("Beat API sandbox", __version__, "A local Beat API: the launch contract."))
+    return Response(body, media_type="application/json")
+
+
 @get("/sandbox/ledger")
 async def ledger(request: Asked, world: TheWorld) -> Response[bytes]:
     key = request.headers.get("authorization")
@@ -319,6 +327,7 @@ ROUTES = [
     output,
     shot_output,
     uploaded,
+    openapi,
     ledger,
     change_faults,
 ]
