@@ -3,6 +3,7 @@
 from importlib.metadata import entry_points
 
 from .base import Connector
+from .email import Email
 from .folder import Folder
 from .http import Http
 
@@ -15,7 +16,7 @@ def discover() -> tuple[dict[str, Connector], list[str]]:
     A package adds one by an entry point in the group ``beatrelay.connectors``. A broken one is left out and
     named; it never keeps the others from working.
     """
-    found: dict[str, Connector] = {kind.name: kind() for kind in (Http, Folder)}
+    found: dict[str, Connector] = {kind.name: kind() for kind in (Http, Folder, Email)}
     problems: list[str] = []
     for point in entry_points(group=GROUP):
         try:

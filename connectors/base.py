@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import httpx
 from msgspec import Meta, Struct
@@ -39,6 +39,16 @@ class Notes(Protocol):
     async def get(self, name: str) -> str | None: ...
 
     async def put(self, name: str, value: str) -> None: ...
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """What the relay's client can do besides HTTP, for connectors that speak another protocol."""
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """Where ``host`` may be connected to; raises :class:`httpx.ConnectError` where it must not be. Connect to
+        one of these, never to the name: it may lead elsewhere the next time it is looked up."""
+        ...
 
 
 class MediaFile(Protocol):

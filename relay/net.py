@@ -103,6 +103,17 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.AsyncNetworkStream:
+        addresses = await self.vetted(host, port)
+        failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
+        for text in addresses:
+            try:
+                return await self._backend.connect_tcp(text, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpcore.ConnectError(f"{host} has no address")
+
+    async def vetted(self, host: str, port: int) -> list[str]:
+        """Where ``host`` is, all of it allowed."""
         try:
             addresses = await self._resolver(host, port)
         except (OSError, UnicodeError) as error:
@@ -114,13 +125,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
                     f"{host} is at {address}, which is not a public address; if it is meant to be reached,"
                     f" add {host}:{port} to BEATRELAY_ALLOW_PRIVATE"
                 )
-        failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
-        for text in addresses:
-            try:
-                return await self._backend.connect_tcp(text, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure or httpcore.ConnectError(f"{host} has no address")
+        return addresses
 
     async def sleep(self, seconds: float) -> None:
         await self._backend.sleep(seconds)
@@ -152,6 +157,23 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
             raise
 
 
+class GuardedClient(httpx.AsyncClient):
+    """A client that also vets addresses for connectors that do not speak HTTP."""
+
+    def __init__(self, backend: _GuardedBackend, **options: Any) -> None:
+        super().__init__(**options)
+        self._guard = backend
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """See :class:`connectors.base.Guarded`."""
+        try:
+            return await self._guard.vetted(host, port)
+        except _Refusal as error:
+            raise RefusedAddress(str(error)) from error
+        except httpcore.ConnectError as error:
+            raise httpx.ConnectError(str(error)) from error
+
+
 def guarded_client(
     egress: Egress,
     *,
@@ -159,13 +181,15 @@ def guarded_client(
     connect_timeout: float = 5.0,
     pool: int = 10,
     resolver: Resolver = resolve,
-) -> httpx.AsyncClient:
+) -> GuardedClient:
     """A client for everything that leaves the relay: own User-Agent, no redirects, time limits in seconds.
 
     Proxy settings of the environment are ignored: behind a proxy the guard would see only the proxy's address.
     """
-    return httpx.AsyncClient(
-        transport=_GuardedTransport(_GuardedBackend(egress, resolver), pool),
+    backend = _GuardedBackend(egress, resolver)
+    return GuardedClient(
+        backend,
+        transport=_GuardedTransport(backend, pool),
         headers={"user-agent": USER_AGENT},
         timeout=httpx.Timeout(timeout, connect=connect_timeout),
         follow_redirects=False,
