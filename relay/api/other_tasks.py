@@ -12,13 +12,14 @@ from .answers import BAD_REQUEST, CONFLICT, MOST_BYTES, UNAUTHORIZED, ClientKey
 from .parts import TheIntake
 from .passing import object_body
 
+REFUSALS = {400: BAD_REQUEST, 401: UNAUTHORIZED, 409: CONFLICT}
+
 
 class OtherTasksController(Controller):
     """What the provider refuses of them fails as a task, with its reason; nothing is charged then."""
 
     path = "/v1"
     tags = ("Other tasks",)
-    responses = {400: BAD_REQUEST, 401: UNAUTHORIZED, 409: CONFLICT}  # noqa: RUF012 (litestar reads it once)
 
     @post(
         "/images/tasks",
@@ -26,6 +27,7 @@ class OtherTasksController(Controller):
         summary="Create an image task",
         status_code=201,
         request_max_body_size=MOST_BYTES,
+        responses=REFUSALS,
     )
     async def create_images(
         self, request: Request[Any, Any, Any], intake: TheIntake, client_key: ClientKey = None, row: Row = None
@@ -39,6 +41,7 @@ class OtherTasksController(Controller):
         summary="Create a video task",
         status_code=201,
         request_max_body_size=MOST_BYTES,
+        responses=REFUSALS,
     )
     async def create_videos(
         self, request: Request[Any, Any, Any], intake: TheIntake, client_key: ClientKey = None, row: Row = None
@@ -52,6 +55,7 @@ class OtherTasksController(Controller):
         summary="Create an effect task",
         status_code=201,
         request_max_body_size=MOST_BYTES,
+        responses=REFUSALS,
     )
     async def create_effects(
         self, request: Request[Any, Any, Any], intake: TheIntake, client_key: ClientKey = None, row: Row = None
@@ -65,6 +69,7 @@ class OtherTasksController(Controller):
         summary="Create a video analysis task",
         status_code=201,
         request_max_body_size=MOST_BYTES,
+        responses=REFUSALS,
     )
     async def create_video_analysis(
         self, request: Request[Any, Any, Any], intake: TheIntake, client_key: ClientKey = None, row: Row = None
