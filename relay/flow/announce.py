@@ -23,6 +23,10 @@ class Announcer:
         for event in filter(None, (change.update, change.finish)):
             for endpoint in told:
                 if event.event in endpoint.events.split():
+                    # an endpoint that hears of the finish is a route, too
+                    change.deliveries = [
+                        row for row in change.deliveries if row.event_id != event.event_id or row.state != "unrouted"
+                    ]
                     change.deliveries.append(self._delivery(event, endpoint, archive))
 
     def _update(self, change: Change) -> Finish:

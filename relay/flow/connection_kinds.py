@@ -10,6 +10,8 @@ from msgspec import inspect
 from connectors.base import ConnectionSettings, Connector
 from relay.recipe.errors import suggestion
 
+from .lanes import policy, without
+
 Values = Mapping[str, str]
 
 
@@ -31,10 +33,12 @@ def all_keys(connector: Connector) -> set[str]:
 
 def problems_of(connector: Connector, values: Values) -> list[str]:
     """Everything that is wrong with a connection for ``connector``, each as a sentence without any value."""
+    problems = _lane_problems(values)
     if not is_typed(connector):
-        return []
+        return problems
+    values = without(values)
     known = all_keys(connector)
-    problems = [
+    problems += [
         f"{connector.name} connections have no `{key}`; {suggestion(key, known)}" for key in values if key not in known
     ]
     problems += [
@@ -52,7 +56,7 @@ def problems_of(connector: Connector, values: Values) -> list[str]:
 
 def split(connector: Connector, values: Values) -> tuple[dict[str, str], dict[str, str]]:
     """``(what may be seen, the secrets)``."""
-    secret = secret_keys(connector) if is_typed(connector) else set(values)
+    secret = secret_keys(connector) if is_typed(connector) else set(without(values))
     shown = {key: value for key, value in values.items() if key not in secret}
     return shown, {key: value for key, value in values.items() if key in secret}
 
@@ -69,7 +73,15 @@ def guessed_secrets(connectors: Iterable[Connector], values: Values) -> list[str
     typed = [connector for connector in connectors if is_typed(connector)]
     secret = {key for connector in typed for key in secret_keys(connector)}
     known = {key for connector in typed for key in all_keys(connector)}
-    return [value for key, value in values.items() if key in secret or key not in known]
+    return [value for key, value in without(values).items() if key in secret or key not in known]
+
+
+def _lane_problems(values: Values) -> list[str]:
+    try:
+        policy(values)
+    except ValueError as error:
+        return [str(error)]
+    return []
 
 
 def _is_secret(kind: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -10,13 +11,14 @@ from msgspec import Struct
 
 from connectors.base import Connector, DeliveryError, Retry
 from relay.clock import Clock
-from relay.journal import Journal, place_of
+from relay.journal import Journal, LanePolicy, place_of
 from relay.journal.connections import ConnectionRow
 from relay.log import hide
 from relay.recipe.errors import suggestion
 from relay.vault import Vault, VaultError
 
 from .connection_kinds import Values, guessed_secrets, is_typed, mask, problems_of, secret_keys, split
+from .lanes import policy, without
 
 FILE = "beatrelay.toml"
 KIND = "connector"
@@ -66,8 +68,11 @@ class Connections:
         self._kinds = {name: values.get(KIND) for name, values in fixed.items()}
         self._fixed = {name: {key: values[key] for key in values if key != KIND} for name, values in fixed.items()}
         self._http = http
-        for name in self._fixed:
+        self.policies: dict[str, LanePolicy] = {}
+        """What connections say about their lanes; all others are served as usual."""
+        for name, values in self._fixed.items():
             hide(self._secrets_in_file(name))
+            self._allow(name, values)
 
     async def start(self) -> list[str]:
         """Know every stored secret, so that none reaches a log; returns what is wrong, for the log."""
@@ -75,8 +80,10 @@ class Connections:
         for name in self._fixed:
             problems += [f"{FILE}: [connections.{name}] {problem}" for problem in self._problems_in_file(name)]
         for row in await self._store.all():
-            self._values(row)
-            if row.name in self._fixed:
+            values = self._values(row)
+            if row.name not in self._fixed:
+                self._allow(row.name, values)
+            else:
                 problems.append(f"the stored connection {row.name!r} is not used: {FILE} has one of that name")
         return problems
 
@@ -99,7 +106,7 @@ class Connections:
         problems = problems_of(self._connectors[connector], values)
         if problems:
             raise Retry(f"the connection {name!r} cannot be used: {'; '.join(problems)}")
-        return values
+        return without(values)
 
     async def views(self) -> list[ConnectionView]:
         """All that can be used, by name."""
@@ -121,6 +128,7 @@ class Connections:
             name=name, connector=connector, settings=_text(shown), secrets=sealed, updated_at=self._clock.now()
         )
         await self._store.put(row)
+        self._allow(name, values)
         return self._view(row)
 
     async def change(self, name: str, changes: Mapping[str, str | None]) -> ConnectionView:
@@ -135,6 +143,7 @@ class Connections:
         self._refuse_file(name)
         if not await self._store.remove(name):
             raise await self._unknown(name)
+        self.policies.pop(name, None)
 
     async def test(self, name: str, connector: str | None = None) -> tuple[bool, str]:
         """Try it, without lasting effect: whether it works, and a sentence for people."""
@@ -151,6 +160,13 @@ class Connections:
             return False, error.reason
         except httpx.HTTPError as error:
             return False, f"the connection failed: {str(error) or type(error).__name__}"
+
+    def _allow(self, name: str, values: Values) -> None:
+        """Serve its lane as the connection says; a wrong value is told elsewhere, and does not stop the others."""
+        self.policies.pop(name, None)
+        with suppress(ValueError):
+            if without(values) != values:
+                self.policies[name] = policy(values)
 
     def _refuse(self, name: str, connector: str, values: Values) -> None:
         if not _NAME.fullmatch(name):

@@ -13,13 +13,25 @@ import msgspec
 from connectors.base import Connector, Delivery, DeliveryError, MediaFile, Outcome, Reject, Retry
 from relay.clock import Clock
 from relay.contract import encode
-from relay.journal import DeliveryRow, Entry, Finish, Journal, MediaRow, Settlement, TaskRow
+from relay.journal import (
+    GIVE_UP,
+    Briefing,
+    DeliveryRow,
+    Entry,
+    Finish,
+    Journal,
+    LanePolicies,
+    MediaRow,
+    Settlement,
+    TaskRow,
+)
 from relay.recipe import Recipe, RecipeSet, Renderer, RenderError, Step, parse
 from relay.settings import Settings
 from relay.vault import Vault
 
 from .archive import MediaStore
 from .connections import Connections
+from .lanes import news_of
 from .loop import Loop, log
 from .notes import JournalNotes
 from .plan import failed_step, plan_failure
@@ -76,40 +88,39 @@ class Deliverer(Loop):
         self._running: set[asyncio.Task[None]] = set()
 
     async def step(self) -> float:
+        deliveries, lease = self._journal.deliveries, self._settings.lease_seconds
+        policies = LanePolicies(self._connections.policies, reserve=self._settings.workers // 2)
         room = self._settings.workers - len(self._running)
         if room > 0:
-            rows = await self._journal.deliveries.claim(self._clock.now(), room, self._settings.lease_seconds)
-            for row in rows:
-                self.spawn(self._running, self.work(row))
-        if len(self._running) >= self._settings.workers:
+            rows = await deliveries.claim(self._clock.now(), room, lease, policies)
+            for row, briefing in zip(rows, await deliveries.brief(rows) if rows else [], strict=True):
+                self.spawn(self._running, self.work(row, briefing))
+            room -= len(rows)
+        if room <= 0:
             return 1.0
-        return self.until(await self._journal.deliveries.next_due())
+        return self.until(await deliveries.next_due(self._clock.now(), room, policies))
 
     async def drain(self) -> None:
         await self.finish(self._running)
 
-    async def work(self, row: DeliveryRow) -> None:
+    async def work(self, row: DeliveryRow, briefing: Briefing) -> None:
         """One attempt at a leased delivery, from its lease to its settlement."""
-        job = await self._job(row)
+        job = await self._job(row, briefing)
         started = self._clock.now()
         request: dict[str, Any] = {}
         async with self._heartbeat(row):
             try:
-                config = self._config(job, request)
-                outcome = await self._attempt(job, config)
-                settlement = self._done(job, outcome)
+                config, delivery = self._config(job, request), await self._delivery(job)
             except DeliveryError as error:
                 settlement = self._failed(job, error)
+            else:
+                settlement = await self._tried(job, config, delivery)
         now = self._clock.now()
         settlement.history[0].data |= {"request": request, "seconds": round(now - started, 3)}
         if not await self._journal.deliveries.settle(scrub(settlement)):
             log.warning("delivery %s took longer than its lease; another worker's result counts", row.id)
 
-    async def _job(self, row: DeliveryRow) -> Job:
-        task = await self._journal.tasks.get(row.task_id)
-        finish = await self._journal.events.get(row.event_id)
-        assert task is not None, "a delivery is written together with its task"
-        assert finish is not None, "a delivery is written together with its event"
+    async def _job(self, row: DeliveryRow, briefing: Briefing) -> Job:
         recipe = await self._recipe(row)
         failed = failed_step(row.step)
         if recipe is None:
@@ -118,15 +129,8 @@ class Deliverer(Loop):
             step = recipe.on_failure[failed[1]]
         else:
             step = recipe.steps[row.step]
-        return Job(
-            row=row,
-            task=task,
-            finish=finish,
-            media=await self._journal.deliveries.media_of(row.task_id, row.revision),
-            siblings=await self._journal.deliveries.of_task(row.task_id),
-            recipe=recipe,
-            step=step,
-        )
+        task, finish = briefing.task, briefing.finish
+        return Job(row, task, finish, briefing.media, briefing.siblings, recipe, step)
 
     async def _recipe(self, row: DeliveryRow) -> Recipe | None:
         """The recipe as it was when the delivery was planned, even if it has been edited since."""
@@ -191,14 +195,24 @@ class Deliverer(Loop):
         links = [media_link(media, self._settings.url) for media in job.media]
         return event(job.finish, job.task, links)
 
-    async def _attempt(self, job: Job, config: Any) -> Outcome:
+    async def _tried(self, job: Job, config: Any, delivery: Delivery) -> Settlement:
+        """The attempt itself; only one that was made tells anything of its lane."""
+        try:
+            result = await self._attempt(job, config, delivery)
+            settlement = self._done(job, result)
+        except DeliveryError as error:
+            result, settlement = error, self._failed(job, error)
+        settlement.lane = news_of(job.row, result, self._clock.now(), RETRY_AFTER_MOST)
+        return settlement
+
+    async def _attempt(self, job: Job, config: Any, delivery: Delivery) -> Outcome:
         connector = self._connectors[job.row.use]
         settings = self._settings
         limit = settings.media_timeout_seconds if connector.moves_media else settings.timeout_seconds
         limit = job.step.timeout or limit
         try:
             async with asyncio.timeout(limit):
-                return await connector.deliver(config, await self._delivery(job))
+                return await connector.deliver(config, delivery)
         except DeliveryError:
             raise
         except TimeoutError as error:
@@ -216,7 +230,7 @@ class Deliverer(Loop):
         media: MediaFile | None = self._store.open(job.media[0]) if job.media else None
         return Delivery(
             key=job.row.id,
-            attempt=job.row.attempts,
+            attempt=max(1, job.row.attempts),
             at=int(self._clock.now()),
             event=self._event(job),
             connection=connection,
@@ -231,16 +245,21 @@ class Deliverer(Loop):
 
     def _done(self, job: Job, outcome: Outcome) -> Settlement:
         row = self._settled(job.row, "done")
+        row.probe = 0
         known = {"url": outcome.url, "detail": dict(outcome.detail)}
         row.outcome, row.error = encode(known).decode(), None
         return Settlement(delivery=row, history=[self._entry(row, "delivery.done", known)])
 
     def _failed(self, job: Job, error: DeliveryError) -> Settlement:
         row = self._settled(job.row, "dead")
+        data: dict[str, Any] = {"error": error.reason, "detail": dict(error.detail)}
+        if isinstance(error, Retry) and row.probe == 1:  # its lane is down: that is not held against it
+            row.state, row.due_at, row.error = "due", row.updated_at, error.reason
+            return Settlement(delivery=row, history=[self._entry(row, "delivery.probed", data)])
         row.failures, row.error = row.failures + 1, error.reason
         most = job.step.retry.attempts or len(SCHEDULE) + 1
-        data: dict[str, Any] = {"error": error.reason, "detail": dict(error.detail)}
-        if isinstance(error, Retry) and row.failures < most:
+        last = row.probe == 2 and row.updated_at - row.created_at > GIVE_UP
+        if isinstance(error, Retry) and row.failures < most and not last:
             row.state, row.due_at = "due", self._next_try(row.failures, error.after)
             data["next_at"] = row.due_at
             return Settlement(delivery=row, history=[self._entry(row, "delivery.failed", data)])

@@ -168,6 +168,7 @@ def endpoint_delivery(event: Finish, endpoint_id: str, new_id: Callable[[str], s
         step=endpoint_id,
         use=ENDPOINT,
         connection=None,
+        lane=f"{ENDPOINT} {endpoint_id}",
         state="due",
         created_at=now,
         updated_at=now,

@@ -174,7 +174,7 @@ class Observer:
             "event_id": finish.event_id,
             "told_by": source,
             "learnt_by": "webhook" if woken else source,
-            "deliveries": [f"{row.recipe}/{row.step}" for row in change.deliveries],
+            "deliveries": [f"{row.recipe}/{row.step}" for row in change.deliveries if row.state != "unrouted"],
         }
         change.history.append(Entry(task_id=task.id, at=now, kind="task.finished", data=data))
 

@@ -6,8 +6,13 @@ from typing import Any
 from relay.journal import DeliveryRow, Finish
 from relay.recipe import Recipe, Renderer, RenderError, Step
 
+from .lanes import lane_of
+
 ARCHIVE = "archive"
 """The built-in recipe, step and connector that copies a finish's media into our own store."""
+
+UNROUTED = "unrouted"
+"""What stands in place of a delivery when no recipe wants a finish."""
 
 NewId = Callable[[str], str]
 
@@ -20,7 +25,7 @@ def plan(
     new_id: NewId,
 ) -> list[DeliveryRow]:
     """The deliveries that ``finish`` causes: the archive first, if it has media; then each matching recipe's
-    steps, those without ``after`` waiting for the archive.
+    steps, those without ``after`` waiting for the archive. If no recipe wants it, that is one row too: *unrouted*.
 
     A recipe whose ``when`` cannot be evaluated is planned as a dead letter, so that somebody is told.
     """
@@ -38,7 +43,9 @@ def plan(
             planned.append(_dead(finish, recipe, str(error), new_id))
             continue
         if wanted:
-            planned += _steps(finish, recipe, first, new_id)
+            planned += plan_steps(finish, recipe, first, new_id)
+    if len(planned) == len(first):
+        planned.append(_unrouted(finish, new_id))
     return planned
 
 
@@ -55,6 +62,7 @@ def plan_failure(dead: DeliveryRow, recipe: Recipe, now: float, new_id: NewId) -
             step=failure_step(dead.step, position),
             use=step.use,
             connection=step.connection,
+            lane=lane_of(step),
             state="due",
             created_at=now,
             updated_at=now,
@@ -75,7 +83,8 @@ def failed_step(name: str) -> tuple[str, int] | None:
     return (step, int(position)) if mark else None
 
 
-def _steps(finish: Finish, recipe: Recipe, first: list[str], new_id: NewId) -> list[DeliveryRow]:
+def plan_steps(finish: Finish, recipe: Recipe, first: list[str], new_id: NewId) -> list[DeliveryRow]:
+    """All steps of a recipe for a finish; those without ``after`` wait for ``first``."""
     rows = {name: _row(finish, recipe.name, recipe.hash, name, step, new_id) for name, step in recipe.steps.items()}
     for name, step in recipe.steps.items():
         waits_for = [rows[before].id for before in step.after] or first
@@ -96,6 +105,7 @@ def _row(finish: Finish, recipe: str, hash: str, name: str, step: Step, new_id: 
         step=name,
         use=step.use,
         connection=step.connection,
+        lane=lane_of(step),
         state="due",
         created_at=finish.at,
         updated_at=finish.at,
@@ -106,4 +116,10 @@ def _row(finish: Finish, recipe: str, hash: str, name: str, step: Step, new_id: 
 def _dead(finish: Finish, recipe: Recipe, error: str, new_id: NewId) -> DeliveryRow:
     row = _row(finish, recipe.name, recipe.hash, "when", Step(use="when"), new_id)
     row.state, row.due_at, row.error = "dead", None, error
+    return row
+
+
+def _unrouted(finish: Finish, new_id: NewId) -> DeliveryRow:
+    row = _row(finish, UNROUTED, "", UNROUTED, Step(use=UNROUTED), new_id)
+    row.state, row.due_at = "unrouted", None
     return row

@@ -101,6 +101,9 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "delivery.failed": lambda d: f"failed {_delivery(d)}: {d['error']}",
     "endpoint.disabled": lambda d: d["text"],
     "endpoint.removed": lambda d: d["text"],
+    "delivery.probed": lambda d: f"still down, not counted: {_delivery(d)}: {d['error']}",
+    "delivery.replayed": lambda d: f"to be sent again{d['how']}: {d['recipe']} / {d['step']}",
+    "delivery.planned": lambda d: f"planned later: {d['recipe']} / {d['step']} ({d['use']})",
     "delivery.dead": lambda d: f"dead letter {_delivery(d)}: {d['error']}",
 }
 
@@ -130,7 +133,10 @@ def _next_deliveries(deliveries: list[DeliveryRow]) -> list[Moment]:
         data = {"delivery": row.id, "state": row.state, "attempts": row.attempts, "failures": row.failures}
         name = f"{row.recipe} / {row.step}"
         if row.state == "waiting":
-            moments.append(Moment(row.created_at, "delivery.waits", f"{name} waits for an earlier step", data))
+            moments.append(Moment(row.created_at, "delivery.waits", f"{name} waits for an earlier one", data))
+        elif row.state == "parked":
+            text = f"{name} is parked: {row.lane} is paused; `beatrelay deliveries resume` drains it"
+            moments.append(Moment(row.updated_at, "delivery.parked", text, data))
         elif row.due_at is not None:
             text = f"{name} is under way" if row.state == "leased" else f"{name} will be tried"
             moments.append(Moment(row.due_at, "delivery.try", text, data))

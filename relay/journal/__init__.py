@@ -3,9 +3,14 @@
 from .base import Conflict, Deliveries, InUse, Journal, JournalError, Receipts, Superseded, Tasks
 from .endpoints import EndpointKind, EndpointRow, EndpointStore, EventStore, Notice
 from .keys import KeyRow, KeyStore
+from .lanes import BREAK_AFTER, GIVE_UP, LaneNews, LanePolicies, LanePolicy, LaneRow, Lanes
 from .model import (
+    UNDELIVERED,
+    Briefing,
     Change,
+    DeliveryFilter,
     DeliveryRow,
+    DeliveryState,
     Entry,
     Finish,
     MediaRow,
@@ -23,10 +28,16 @@ from .sealed import place_of
 from .sqlite import SqliteJournal
 
 __all__ = [
+    "BREAK_AFTER",
+    "GIVE_UP",
+    "UNDELIVERED",
+    "Briefing",
     "Change",
     "Conflict",
     "Deliveries",
+    "DeliveryFilter",
     "DeliveryRow",
+    "DeliveryState",
     "EndpointKind",
     "EndpointRow",
     "EndpointStore",
@@ -38,6 +49,11 @@ __all__ = [
     "JournalError",
     "KeyRow",
     "KeyStore",
+    "LaneNews",
+    "LanePolicies",
+    "LanePolicy",
+    "LaneRow",
+    "Lanes",
     "MediaRow",
     "Notice",
     "Operation",

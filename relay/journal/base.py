@@ -8,13 +8,17 @@ assumption that this is the only process; a result counts only with the fence it
 Times are Unix seconds (float). JSON travels as text, exactly as it was stored.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from .connections import ConnectionStore
 from .endpoints import EndpointStore, EventStore
 from .keys import KeyStore
+from .lanes import LanePolicies, Lanes
 from .model import (
+    Briefing,
     Change,
+    DeliveryFilter,
     DeliveryRow,
     Entry,
     Finish,
@@ -132,9 +136,14 @@ class Tasks(Protocol):
 class Deliveries(Protocol):
     """What must go out."""
 
-    async def claim(self, now: float, limit: int, lease: float) -> list[DeliveryRow]:
-        """Hand out due deliveries, the longest due first, each with a new fence; the attempt is counted
-        before it is made. Each is due again after ``lease`` seconds unless renewed or settled."""
+    async def claim(self, now: float, limit: int, lease: float, policies: LanePolicies = ...) -> list[DeliveryRow]:
+        """Hand out due deliveries, lane by lane and within a lane the longest due first, each with a new fence; the
+        attempt is counted before it is made (a probe is not). Each is due again after ``lease`` seconds unless renewed
+        or settled. No lane gets more than its policy, its pauses and its breaker allow."""
+        ...
+
+    async def brief(self, deliveries: Sequence[DeliveryRow]) -> list[Briefing]:
+        """What attempts at ``deliveries`` must know, in their order."""
         ...
 
     async def renew(self, delivery_id: str, fence: int, until: float) -> bool:
@@ -150,7 +159,29 @@ class Deliveries(Protocol):
 
     async def of_task(self, task_id: str) -> list[DeliveryRow]: ...
 
-    async def next_due(self) -> float | None: ...
+    async def next_due(self, now: float = ..., free: int = ..., policies: LanePolicies = ...) -> float | None:
+        """When the next delivery may go, if ``free`` places are left; lanes that are full or paused are left out."""
+        ...
+
+    async def find(self, wanted: DeliveryFilter, limit: int, before: str | None = None) -> list[DeliveryRow]:
+        """The newest first; ``before`` is the last id of the page before."""
+        ...
+
+    async def count(self, wanted: DeliveryFilter) -> dict[str, int]:
+        """How many there are by connector."""
+        ...
+
+    async def again(self, ids: Sequence[str], now: float) -> list[DeliveryRow]:
+        """Make dead and done deliveries due again, as the same ones; gives those that are."""
+        ...
+
+    async def add(self, deliveries: list[DeliveryRow], history: list[Entry]) -> None:
+        """Plan more deliveries of past finishes; a finish that was unrouted is so no longer."""
+        ...
+
+    async def finishes(self, since: float, until: float, after: tuple[float, str], limit: int) -> list[Finish]:
+        """Finishes of a time, the oldest first, from behind ``after`` (time, event id)."""
+        ...
 
     async def add_media(self, media: MediaRow) -> None:
         """Remember a stored file. The same (task, revision, position) again replaces the row."""
@@ -186,6 +217,9 @@ class Journal(Protocol):
 
     @property
     def connections(self) -> ConnectionStore: ...
+
+    @property
+    def lanes(self) -> Lanes: ...
 
     @property
     def sealed(self) -> SealedStore: ...

@@ -7,11 +7,14 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from .lanes import LaneNews
+
 Verdict = Literal["accepted", "stale", "expired", "forged", "unparsable", "oversized"]
 Source = Literal["create", "poll", "webhook"]
 OperationKind = Literal["create", "edit", "compose"]
 OperationState = Literal["queued", "sending", "accepted", "unconfirmed", "refused", "abandoned"]
-DeliveryState = Literal["waiting", "due", "leased", "done", "dead"]
+DeliveryState = Literal["waiting", "due", "leased", "parked", "done", "dead", "unrouted"]
+"""``parked``: its lane is paused. ``unrouted``: no recipe wanted the finish; nothing is to be done, but it is found."""
 
 
 class Receipt(Struct, kw_only=True):
@@ -153,6 +156,13 @@ class DeliveryRow(Struct, kw_only=True):
     failures: int = 0
     outcome: str | None = None
     error: str | None = None
+    lane: str = ""
+    """Its destination: deliveries of one lane share its order, room, pauses and breaker. Default: the connection, else
+    the connector."""
+    probe: int = 0
+    """1: this attempt only tries whether the lane works again, and its failure does not count. 2: its last one."""
+    replay: int = 0
+    """0, or the number of this new delivery of the same step for the same finish."""
     waits_for: list[str] = field(default_factory=list[str])
     """Ids of the deliveries it waits for; given when it is planned, not read back."""
 
@@ -196,6 +206,39 @@ class Settlement(Struct, kw_only=True):
     history: list[Entry] = field(default_factory=list[Entry])
     deliveries: list[DeliveryRow] = field(default_factory=list[DeliveryRow])
     """New deliveries this causes, such as ``on_failure`` steps."""
+    lane: LaneNews | None = None
+    """What the attempt tells of its destination; ``None`` if it never got there."""
+
+
+class Briefing(Struct):
+    """What an attempt must know besides its delivery, read at once."""
+
+    task: TaskRow
+    finish: Finish
+    media: list[MediaRow]
+    siblings: list[DeliveryRow]
+    """All deliveries of the same task."""
+
+
+class DeliveryFilter(Struct, kw_only=True, frozen=True):
+    """Which deliveries are meant: all that fit every condition given."""
+
+    ids: list[str] = []
+    states: list[DeliveryState] = []
+    recipe: str | None = None
+    connection: str | None = None
+    lane: str | None = None
+    task_id: str | None = None
+    since: float | None = None
+    """Planned at this time (Unix seconds) or later."""
+    until: float | None = None
+    """Planned at this time or earlier."""
+    error: str | None = None
+    """Text that stands somewhere in the last error."""
+
+
+UNDELIVERED: list[DeliveryState] = ["waiting", "due", "leased", "parked", "dead", "unrouted"]
+"""All that has not arrived."""
 
 
 class Pulse(Struct, kw_only=True):

@@ -19,12 +19,14 @@ from sqlite_utils import Database
 
 from .base import InUse, JournalError
 from .migrations import migrations
+from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import Pulse
 from .sqlite_connections import SqliteConnections
 from .sqlite_deliveries import SqliteDeliveries
 from .sqlite_endpoints import SqliteEndpoints
 from .sqlite_events import SqliteEvents
 from .sqlite_keys import SqliteKeys
+from .sqlite_lanes import SqliteLanes, oldest_due, park
 from .sqlite_notes import SqliteNotes
 from .sqlite_receipts import SqliteReceipts
 from .sqlite_sealed import SqliteSealed
@@ -50,6 +52,7 @@ class SqliteJournal:
         self.tasks = SqliteTasks(self)
         self.deliveries = SqliteDeliveries(self)
         self.notes = SqliteNotes(self)
+        self.lanes = SqliteLanes(self)
         self.sealed = SqliteSealed(self)
         self.keys = SqliteKeys(self)
         self.connections = SqliteConnections(self)
@@ -175,9 +178,10 @@ def hand_back(connection: sqlite3.Connection, now: float) -> None:
     """We hold the lock, so whoever held a lease is gone: its work is due now, not when the lease runs out."""
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(
-        "UPDATE deliveries SET state = 'due', due_at = ? WHERE due_at IS NOT NULL AND state = 'leased'",
+        f"UPDATE deliveries SET state = 'due', due_at = ? WHERE {PARKED_OR_LEASED} AND state = 'leased'",  # noqa: S608 (ours)
         (now,),
     )
+    park(connection)
     connection.execute("UPDATE operations SET due_at = ? WHERE due_at IS NOT NULL AND state = 'sending'", (now,))
     connection.execute("UPDATE tasks SET next_poll_at = ? WHERE next_poll_at > ?", (now, now))
     connection.execute("COMMIT")
@@ -192,7 +196,8 @@ def _forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
     history = connection.execute(
         "DELETE FROM history WHERE seq IN (SELECT seq FROM history JOIN tasks ON tasks.id = history.task_id"
         " WHERE history.at < ? AND tasks.next_poll_at IS NULL AND tasks.finished_at IS NOT NULL AND NOT EXISTS"
-        " (SELECT 1 FROM deliveries WHERE deliveries.task_id = tasks.id AND deliveries.state NOT IN ('done', 'dead'))"
+        " (SELECT 1 FROM deliveries WHERE deliveries.task_id = tasks.id"
+        " AND deliveries.state NOT IN ('done', 'dead', 'unrouted'))"
         " ORDER BY seq LIMIT ?)",
         (before, limit),
     )
@@ -207,15 +212,15 @@ def _forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
 
 def _pulse(connection: sqlite3.Connection) -> Pulse:
     one = connection.execute(
-        """
+        f"""
         SELECT (SELECT min(next_poll_at) FROM tasks WHERE next_poll_at IS NOT NULL) AS oldest_due_poll,
-               (SELECT min(due_at) FROM deliveries WHERE due_at IS NOT NULL) AS oldest_due_delivery,
                (SELECT min(due_at) FROM operations WHERE due_at IS NOT NULL) AS oldest_due_operation,
                (SELECT count(*) FROM tasks WHERE next_poll_at IS NOT NULL) AS open_tasks,
                (SELECT count(*) FROM operations WHERE state = 'unconfirmed') AS unconfirmed,
                (SELECT count(*) FROM deliveries WHERE due_at IS NOT NULL)
-                 + (SELECT count(*) FROM deliveries WHERE state = 'waiting') AS pending_deliveries,
-               (SELECT count(*) FROM deliveries WHERE state = 'dead') AS dead_deliveries
-        """
+                 + (SELECT count(*) FROM deliveries WHERE {NOT_OVER} AND state IN ('waiting', 'parked'))
+                 AS pending_deliveries,
+               (SELECT count(*) FROM deliveries WHERE {NOT_OVER} AND state = 'dead') AS dead_deliveries
+        """  # noqa: S608 (ours)
     ).fetchone()
-    return Pulse(**dict(one))
+    return Pulse(**dict(one), oldest_due_delivery=oldest_due(connection))

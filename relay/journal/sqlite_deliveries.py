@@ -1,10 +1,15 @@
 """The outbox, the media it speaks of and the recipes it follows, on SQLite."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .model import DeliveryRow, Entry, MediaRow, Settlement
+from .lanes import LanePolicies
+from .model import Briefing, DeliveryFilter, DeliveryRow, Entry, Finish, MediaRow, Settlement
 from .rows import insert, read, update, values
+from .sqlite_found import again, brief, count, find
+from .sqlite_lanes import claim, learn, next_due, park
+from .sqlite_order import line_up, release
 
 if TYPE_CHECKING:
     from .sqlite import SqliteJournal
@@ -22,23 +27,17 @@ _IDENTITY = {
     "use",
     "connection",
     "created_at",
+    "lane",
+    "replay",
 }
 _FIXED = _WAITS | _IDENTITY | {"blockers", "fence", "attempts"}
 _UPDATE = update("deliveries", DeliveryRow, skip=_FIXED) + " WHERE id = ? AND fence = ? AND state = 'leased'"
-_CLAIM = (
-    "UPDATE deliveries SET state = 'leased', due_at = :until, fence = fence + 1, attempts = attempts + 1,"
-    " updated_at = :now WHERE id IN (SELECT id FROM deliveries WHERE due_at <= :now ORDER BY due_at LIMIT :limit)"
-    " RETURNING *"
-)
-_RELEASE = (
-    "UPDATE deliveries SET blockers = blockers - 1, updated_at = :now,"
-    " state = CASE WHEN blockers = 1 THEN 'due' ELSE state END,"
-    " due_at = CASE WHEN blockers = 1 THEN :now ELSE due_at END"
-    " WHERE state = 'waiting' AND id IN (SELECT delivery_id FROM waits WHERE waits_for = :done)"
-)
+_ROUTED = "DELETE FROM deliveries WHERE event_id = ? AND state = 'unrouted'"
+_FINISHES = "SELECT * FROM finishes WHERE (at, event_id) > (?, ?) AND at >= ? AND at <= ? ORDER BY at, event_id LIMIT ?"
 _SEQ = frozenset({"seq"})
 _INSERT_ENTRY = insert("history", Entry, skip=_SEQ)
 _INSERT_MEDIA = insert("media", MediaRow).replace("INSERT", "INSERT OR REPLACE", 1)
+ORDINARY = LanePolicies({})
 
 
 class SqliteDeliveries:
@@ -47,12 +46,8 @@ class SqliteDeliveries:
     def __init__(self, journal: "SqliteJournal") -> None:
         self._journal = journal
 
-    async def claim(self, now: float, limit: int, lease: float) -> list[DeliveryRow]:
-        def claim(connection: sqlite3.Connection) -> list[DeliveryRow]:
-            rows = connection.execute(_CLAIM, {"now": now, "until": now + lease, "limit": limit}).fetchall()
-            return [read(DeliveryRow, row) for row in rows]
-
-        return await self._journal.write(claim)
+    async def claim(self, now: float, limit: int, lease: float, policies: LanePolicies = ORDINARY) -> list[DeliveryRow]:
+        return await self._journal.write(lambda connection: claim(connection, now, limit, lease, policies))
 
     async def renew(self, delivery_id: str, fence: int, until: float) -> bool:
         def renew(connection: sqlite3.Connection) -> bool:
@@ -74,8 +69,35 @@ class SqliteDeliveries:
     async def of_task(self, task_id: str) -> list[DeliveryRow]:
         return await self._rows("SELECT * FROM deliveries WHERE task_id = ? ORDER BY revision, id", task_id)
 
-    async def next_due(self) -> float | None:
-        return await self._journal.least("SELECT min(due_at) FROM deliveries WHERE due_at IS NOT NULL")
+    async def brief(self, deliveries: Sequence[DeliveryRow]) -> list[Briefing]:
+        return await self._journal.read(lambda connection: brief(connection, deliveries))
+
+    async def next_due(self, now: float = 0.0, free: int = 1, policies: LanePolicies = ORDINARY) -> float | None:
+        return await self._journal.read(lambda connection: next_due(connection, now, free, policies))
+
+    async def find(self, wanted: DeliveryFilter, limit: int, before: str | None = None) -> list[DeliveryRow]:
+        return await self._journal.read(lambda connection: find(connection, wanted, limit, before))
+
+    async def count(self, wanted: DeliveryFilter) -> dict[str, int]:
+        return await self._journal.read(lambda connection: count(connection, wanted))
+
+    async def again(self, ids: Sequence[str], now: float) -> list[DeliveryRow]:
+        return await self._journal.write(lambda connection: again(connection, ids, now))
+
+    async def add(self, deliveries: list[DeliveryRow], history: list[Entry]) -> None:
+        def add(connection: sqlite3.Connection) -> None:
+            connection.executemany(_ROUTED, [(delivery.event_id,) for delivery in deliveries])
+            insert_deliveries(connection, deliveries)
+            append(connection, history)
+
+        await self._journal.write(add)
+
+    async def finishes(self, since: float, until: float, after: tuple[float, str], limit: int) -> list[Finish]:
+        def query(connection: sqlite3.Connection) -> list[Finish]:
+            rows = connection.execute(_FINISHES, (*after, since, until, limit))
+            return [read(Finish, row) for row in rows]
+
+        return await self._journal.read(query)
 
     async def add_media(self, media: MediaRow) -> None:
         await self._journal.write(lambda connection: connection.execute(_INSERT_MEDIA, values(media)) and None)
@@ -123,11 +145,19 @@ class SqliteDeliveries:
 
 
 def insert_deliveries(connection: sqlite3.Connection, deliveries: list[DeliveryRow]) -> None:
-    """Add planned deliveries with what they wait for."""
+    """Add planned deliveries with what they wait for; those of a paused lane are parked."""
     for delivery in deliveries:
+        delivery.lane = delivery.lane or delivery.connection or delivery.use
+        waits = line_up(connection, delivery)
+        if waits:
+            delivery.state, delivery.due_at, delivery.blockers = "waiting", None, len(waits)
         connection.execute(_INSERT, values(delivery, skip=_WAITS))
-        for waits_for in delivery.waits_for:
-            connection.execute("INSERT INTO waits VALUES (?, ?)", (waits_for, delivery.id))
+        connection.executemany(
+            "INSERT INTO waits (waits_for, delivery_id, kind) VALUES (?, ?, ?)",
+            [(before, delivery.id, kind) for before, kind in waits],
+        )
+    if deliveries:
+        park(connection)
 
 
 def append(connection: sqlite3.Connection, entries: list[Entry]) -> None:
@@ -141,8 +171,11 @@ def _settle(connection: sqlite3.Connection, settlement: Settlement) -> bool:
     done = connection.execute(_UPDATE, [*values(delivery, skip=_FIXED), delivery.id, delivery.fence])
     if done.rowcount == 0:
         return False
-    if delivery.state == "done":
-        connection.execute(_RELEASE, {"now": delivery.updated_at, "done": delivery.id})
+    if delivery.state in ("done", "dead"):
+        release(connection, delivery)
+    if settlement.lane is not None:
+        learn(connection, delivery, settlement.lane, delivery.updated_at)
     append(connection, settlement.history)
     insert_deliveries(connection, settlement.deliveries)
+    park(connection)
     return True

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from .model import DeliveryRow, Finish
 from .rows import insert, read, values
+from .sqlite_lanes import park
 
 if TYPE_CHECKING:
     from .sqlite import SqliteJournal
@@ -14,7 +15,7 @@ _HAPPENED = f"SELECT * FROM (SELECT {_FIELDS} FROM finishes UNION ALL SELECT {_F
 _WAITS = frozenset({"waits_for"})
 _SEND_AGAIN = (
     insert("deliveries", DeliveryRow, skip=_WAITS)
-    + " ON CONFLICT (event_id, recipe, step) DO UPDATE SET state = 'due', due_at = excluded.due_at, failures = 0,"
+    + " ON CONFLICT (event_id, recipe, step, replay) DO UPDATE SET state = 'due', due_at = excluded.due_at, failures = 0,"
     " error = NULL, blockers = 0, updated_at = excluded.updated_at WHERE state IN ('done', 'dead')"
 )
 
@@ -74,8 +75,10 @@ class SqliteEvents:
 
     async def send_again(self, deliveries: list[DeliveryRow]) -> int:
         def send(connection: sqlite3.Connection) -> int:
-            return sum(
+            sent = sum(
                 connection.execute(_SEND_AGAIN, values(delivery, skip=_WAITS)).rowcount for delivery in deliveries
             )
+            park(connection)
+            return sent
 
         return await self._journal.write(send)

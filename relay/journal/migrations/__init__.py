@@ -8,6 +8,7 @@ from . import line as line
 from . import notes as notes  # isort: skip  (the order is the order of the steps)
 from . import keys as keys  # isort: skip
 from . import endpoints as endpoints  # isort: skip
+from . import lanes as lanes  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]

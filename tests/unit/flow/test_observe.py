@@ -124,11 +124,13 @@ async def test_a_finish_without_media_has_no_archive(door: Door) -> None:
     assert states == {"first": "due", "second": "waiting"}
 
 
-async def test_a_recipe_that_does_not_match_causes_nothing(tmp_path: Path) -> None:
+async def test_a_finish_that_no_recipe_wants_is_unrouted(tmp_path: Path) -> None:
     door = Door(tmp_path)
     await door.accepted(row='{"wanted": "no"}')
     await door.tell("failed")
-    assert await door.journal.deliveries.of_task("task_ours") == []
+    (row,) = await door.journal.deliveries.of_task("task_ours")
+    assert (row.state, row.due_at, row.step) == ("unrouted", None, "unrouted")
+    assert await door.journal.deliveries.claim(door.clock.now() + 1e9, 10, 40) == []
     await door.journal.close()
 
 

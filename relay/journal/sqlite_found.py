@@ -1,0 +1,101 @@
+"""Deliveries looked up: what an attempt must know, what fits a filter, what is to be sent again."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
+from .model import Briefing, DeliveryFilter, DeliveryRow, DeliveryState, Finish, MediaRow, TaskRow
+from .rows import read
+
+_FINISH = ", ".join(Finish.__struct_fields__)
+_BRIEF = {
+    "task": "SELECT * FROM tasks WHERE id = :task_id",
+    "finish": f"SELECT {_FINISH} FROM finishes WHERE event_id = :event_id"
+    f" UNION ALL SELECT {_FINISH} FROM updates WHERE event_id = :event_id",
+    "media": "SELECT * FROM media WHERE task_id = :task_id AND revision = :revision ORDER BY position",
+    "siblings": "SELECT * FROM deliveries WHERE task_id = :task_id ORDER BY revision, id",
+}
+_AGAIN = (
+    "UPDATE deliveries SET state = 'due', due_at = :now, updated_at = :now, failures = 0, probe = 0"
+    " WHERE id IN (SELECT value FROM json_each(:ids)) AND state IN ('dead', 'done') AND use <> 'when' RETURNING *"
+)
+_BY_STATE: dict[DeliveryState, str] = {
+    "leased": f"{PARKED_OR_LEASED} AND state = 'leased'",
+    "done": "state = 'done'",
+    **{state: f"{NOT_OVER} AND state = '{state}'" for state in ("waiting", "due", "parked", "dead", "unrouted")},
+}
+"""One condition a state, in the words of the index that serves it."""
+
+
+def brief(connection: sqlite3.Connection, deliveries: Sequence[DeliveryRow]) -> list[Briefing]:
+    """See :meth:`relay.journal.base.Deliveries.brief`."""
+    return [
+        _briefing(connection, {"task_id": row.task_id, "revision": row.revision, "event_id": row.event_id})
+        for row in deliveries
+    ]
+
+
+def _briefing(connection: sqlite3.Connection, about: dict[str, Any]) -> Briefing:
+    return Briefing(
+        task=read(TaskRow, connection.execute(_BRIEF["task"], about).fetchone()),
+        finish=read(Finish, connection.execute(_BRIEF["finish"], about).fetchone()),
+        media=[read(MediaRow, row) for row in connection.execute(_BRIEF["media"], about)],
+        siblings=[read(DeliveryRow, row) for row in connection.execute(_BRIEF["siblings"], about)],
+    )
+
+
+def find(connection: sqlite3.Connection, wanted: DeliveryFilter, limit: int, before: str | None) -> list[DeliveryRow]:
+    """See :meth:`relay.journal.base.Deliveries.find`."""
+    found: list[DeliveryRow] = []
+    for state in _states(wanted):
+        where, given = _where(wanted, state)
+        if before is not None:
+            where, given = f"{where} AND id < :before", {**given, "before": before}
+        sql = f"SELECT * FROM deliveries WHERE {where} ORDER BY id DESC LIMIT :limit"  # noqa: S608 (ours)
+        found += [read(DeliveryRow, row) for row in connection.execute(sql, {**given, "limit": limit})]
+    return sorted(found, key=lambda row: row.id, reverse=True)[:limit]
+
+
+def count(connection: sqlite3.Connection, wanted: DeliveryFilter) -> dict[str, int]:
+    """See :meth:`relay.journal.base.Deliveries.count`."""
+    counted: dict[str, int] = {}
+    for state in _states(wanted):
+        where, given = _where(wanted, state)
+        sql = f'SELECT "use", count(*) FROM deliveries WHERE {where} GROUP BY "use"'  # noqa: S608 (ours)
+        for use, number in connection.execute(sql, given):
+            counted[use] = counted.get(use, 0) + number
+    return counted
+
+
+def again(connection: sqlite3.Connection, ids: Sequence[str], now: float) -> list[DeliveryRow]:
+    """See :meth:`relay.journal.base.Deliveries.again`."""
+    given = {"ids": msgspec.json.encode(list(ids)).decode(), "now": now}
+    return [read(DeliveryRow, row) for row in connection.execute(_AGAIN, given).fetchall()]
+
+
+def _states(wanted: DeliveryFilter) -> list[str]:
+    return [_BY_STATE[state] for state in wanted.states] if wanted.states else ["1"]
+
+
+def _where(wanted: DeliveryFilter, state: str) -> tuple[str, dict[str, Any]]:
+    given: dict[str, Any] = {}
+    conditions = [state]
+    for name in ("recipe", "connection", "lane", "task_id"):
+        value = getattr(wanted, name)
+        if value is not None:
+            conditions.append(f'"{name}" = :{name}')
+            given[name] = value
+    if wanted.ids:
+        conditions.append("id IN (SELECT value FROM json_each(:ids))")
+        given["ids"] = msgspec.json.encode(wanted.ids).decode()
+    for name, comparison in (("since", "created_at >= :since"), ("until", "created_at <= :until")):
+        if getattr(wanted, name) is not None:
+            conditions.append(comparison)
+            given[name] = getattr(wanted, name)
+    if wanted.error is not None:
+        conditions.append("instr(lower(error), lower(:error)) > 0")
+        given["error"] = wanted.error
+    return " AND ".join(conditions), given
