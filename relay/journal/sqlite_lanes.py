@@ -17,7 +17,7 @@ R = TypeVar("R", bound=LaneRow)
 CHUNK = 1000
 """Rows parked or freed in one transaction."""
 
-# One index look-up a lane, however many deliveries wait in it.
+# A few index look-ups a lane, however many deliveries wait in it (`+` and CROSS JOIN keep the planner to that).
 _DUE_LANES = (
     "WITH RECURSIVE named(name) AS (SELECT min(lane) FROM deliveries WHERE due_at IS NOT NULL UNION ALL"  # noqa: S608 (ours)
     " SELECT (SELECT min(lane) FROM deliveries WHERE due_at IS NOT NULL AND lane > named.name)"
@@ -25,7 +25,7 @@ _DUE_LANES = (
     " SELECT lanes.*, named.name AS lane,"
     " (SELECT min(due_at) FROM deliveries WHERE due_at IS NOT NULL AND lane = named.name) AS first_due,"
     f" (SELECT count(*) FROM deliveries WHERE {PARKED_OR_LEASED} AND state = 'leased' AND lane = named.name"
-    " AND due_at > :now) AS leased"
+    " AND +due_at > :now) AS leased"
     " FROM named LEFT JOIN lanes ON lanes.name = named.name WHERE named.name IS NOT NULL"
 )
 _CLAIM = (
@@ -38,7 +38,7 @@ _CLAIMED = (
 )
 _PARK = (
     "UPDATE deliveries SET state = 'parked', due_at = NULL WHERE id IN (SELECT deliveries.id FROM lanes"  # noqa: S608 (ours)
-    " JOIN deliveries ON deliveries.lane = lanes.name AND deliveries.due_at IS NOT NULL"
+    " CROSS JOIN deliveries ON deliveries.lane = lanes.name AND deliveries.due_at IS NOT NULL"
     f" WHERE lanes.paused_at IS NOT NULL AND deliveries.state = 'due' LIMIT {CHUNK})"
 )
 _FREE = (
