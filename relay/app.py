@@ -19,6 +19,7 @@ from relay.api.account import get_usage, list_workflows
 from relay.api.auth import require_scope
 from relay.api.catalogue import CatalogueController
 from relay.api.connections import ConnectionsController
+from relay.api.deliveries import DeliveriesController
 from relay.api.endpoints import EndpointsController, list_notices, who_am_i
 from relay.api.errors import HANDLERS
 from relay.api.events import list_events
@@ -48,6 +49,7 @@ from relay.flow.intake import Intake
 from relay.flow.keys import Keys
 from relay.flow.observe import Observer, Pace
 from relay.flow.poll import Budget, Poller
+from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
 from relay.flow.targets import Targets
 from relay.journal import SqliteJournal
@@ -137,6 +139,7 @@ class Relay:
             self.vault,
             self.connections,
         )
+        self.replayer = Replayer(journal, clock, lambda: self.recipes, renderer, self._news)
         self.settler = Settler(journal, clock, self.provider, self.observer, timeout=settings.timeout_seconds)
         self.inbox = Inbox(
             journal,
@@ -209,6 +212,7 @@ def create_app(relay: Relay) -> Litestar:
             get_usage,
             KeysController,
             ManageController,
+            DeliveriesController,
             ConnectionsController,
             EndpointsController,
             HooksController,
@@ -232,6 +236,8 @@ def create_app(relay: Relay) -> Litestar:
         "events": relay.events,
         "provider": relay.provider,
         "connections": relay.connections,
+        "deliverer": relay.deliverer,
+        "replayer": relay.replayer,
         "spool_folder": relay.settings.data / "uploads",
     }
     return Litestar(

@@ -8,11 +8,13 @@ from litestar.params import SkipValidation
 from relay.clock import Clock
 from relay.flow.archive import MediaStore
 from relay.flow.connections import Connections
+from relay.flow.deliver import Deliverer
 from relay.flow.endpoints import Endpoints
 from relay.flow.events import Events
 from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
 from relay.flow.keys import Keys
+from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
 from relay.journal import Journal
 from relay.metrics import Metrics
@@ -20,6 +22,7 @@ from relay.providers import Provider
 
 TheClock = NamedDependency[SkipValidation[Clock]]
 TheConnections = NamedDependency[SkipValidation[Connections]]
+TheDeliverer = NamedDependency[SkipValidation[Deliverer]]
 TheEndpoints = NamedDependency[SkipValidation[Endpoints]]
 TheEvents = NamedDependency[SkipValidation[Events]]
 TheInputs = NamedDependency[SkipValidation[Inputs]]
@@ -28,6 +31,7 @@ TheJournal = NamedDependency[SkipValidation[Journal]]
 TheKeys = NamedDependency[SkipValidation[Keys]]
 TheMetrics = NamedDependency[SkipValidation[Metrics]]
 TheProvider = NamedDependency[SkipValidation[Provider]]
+TheReplayer = NamedDependency[SkipValidation[Replayer]]
 TheSettler = NamedDependency[SkipValidation[Settler]]
 TheSpool = NamedDependency[SkipValidation[Path]]
 TheStore = NamedDependency[SkipValidation[MediaStore]]

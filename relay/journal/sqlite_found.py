@@ -13,7 +13,8 @@ from .rows import read
 _FINISH = ", ".join(Finish.__struct_fields__)
 _BRIEF = {
     "task": "SELECT * FROM tasks WHERE id = :task_id",
-    "finish": f"SELECT {_FINISH} FROM finishes WHERE event_id = :event_id"
+    # an event is a finish or an update of its task
+    "finish": f"SELECT {_FINISH} FROM finishes WHERE event_id = :event_id"  # noqa: S608 (ours)
     f" UNION ALL SELECT {_FINISH} FROM updates WHERE event_id = :event_id",
     "media": "SELECT * FROM media WHERE task_id = :task_id AND revision = :revision ORDER BY position",
     "siblings": "SELECT * FROM deliveries WHERE task_id = :task_id ORDER BY revision, id",

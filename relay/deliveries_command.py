@@ -1,0 +1,175 @@
+"""``beatrelay deliveries``: find what has not arrived, and send it again, over the running relay's own API."""
+
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from relay.settings import SettingsError, load
+from relay.tasks_command import call
+
+STATES = ("waiting", "due", "leased", "parked", "done", "dead", "unrouted")
+_PAGE = 100
+
+
+class Moment(click.ParamType[float]):
+    """A date, a time, or how long ago: ``2026-11-25``, ``2026-11-25T10:00:00+00:00``, ``36h``, ``7d``."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        seconds = {"m": 60, "h": 3600, "d": 86400}
+        try:
+            if value[-1:] in seconds:
+                return time.time() - float(value[:-1]) * seconds[value[-1]]
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is no time; write 2026-11-25, 2026-11-25T10:00:00+00:00, or how long ago: 36h", param, ctx
+            )
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _filters(command: Any) -> Any:
+    for option in (
+        click.option("--error", metavar="TEXT", help="Only with TEXT in the last error."),
+        click.option("--until", type=Moment(), metavar="TIME", help="Only those planned before."),
+        click.option("--since", type=Moment(), metavar="TIME", help="Only those planned since: 36h, 2026-11-25."),
+        click.option("--task", metavar="TASK", help="Only of this task."),
+        click.option("--connection", metavar="NAME", help="Only through this connection."),
+        click.option("--recipe", metavar="NAME", help="Only of this recipe."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+@click.option("--url", help="The running relay; default: from the settings.")
+@click.option("--config", type=click.Path(path_type=Path), default=Path("beatrelay.toml"), show_default=True)
+@click.pass_context
+def deliveries(context: click.Context, url: str | None, config: Path) -> None:
+    """Find what has not arrived and why; send it again; pause and resume a destination."""
+    try:
+        context.obj = load(os.environ, config, public_url=url)
+    except SettingsError as error:
+        raise click.ClickException(f"the settings are wrong:\n{error}") from error
+
+
+@deliveries.command("list")
+@click.option("--undelivered", is_flag=True, help="All that has not arrived, whatever the reason.")
+@click.option("--state", type=click.Choice(STATES), help="Only in this state.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@_filters
+@click.pass_context
+def list_command(context: click.Context, undelivered: bool, state: str | None, limit: int, **filters: Any) -> None:
+    """List deliveries, newest first."""
+    if undelivered and state:
+        raise click.UsageError("--undelivered and --state exclude each other")
+    query = {name: value for name, value in filters.items() if value is not None}
+    if undelivered or state:
+        query["state"] = "undelivered" if undelivered else state
+    before: dict[str, str] = {}
+    while limit > 0:
+        page = call(
+            context, "GET", f"/relay/v1/deliveries?{urlencode({**query, **before, 'limit': min(limit, _PAGE)})}"
+        )
+        for one in page["data"]:
+            click.echo(_line(one))
+        limit -= _PAGE
+        if len(page["data"]) < _PAGE:
+            break
+        before = {"before": page["data"][-1]["id"]}
+
+
+@deliveries.command("show")
+@click.argument("delivery")
+@click.pass_context
+def show_command(context: click.Context, delivery: str) -> None:
+    """Tell all about DELIVERY; its task's story (`beatrelay why`) has each attempt."""
+    for name, value in call(context, "GET", f"/relay/v1/deliveries/{delivery}").items():
+        shown = datetime.fromtimestamp(value, UTC).isoformat() if name.endswith("_at") and value else value
+        click.echo(f"{name:12} {'-' if shown is None else shown}")
+
+
+@deliveries.command("replay")
+@click.argument("ids", nargs=-1, metavar="[DELIVERY]...")
+@click.option("--state", type=click.Choice(("dead", "done")), multiple=True, help="Default: dead; of ids, both.")
+@click.option("--new", is_flag=True, help="As new deliveries by today's recipe; else the same ones, as they were.")
+@click.option("--yes", is_flag=True, help="Do it; without, only the effects are counted.")
+@_filters
+@click.pass_context
+def replay_command(
+    context: click.Context, ids: tuple[str, ...], state: tuple[str, ...], new: bool, yes: bool, **filters: Any
+) -> None:
+    """Send DELIVERY again, or all that fit the options. Shows the effects; --yes carries them out."""
+    body = {name: value for name, value in filters.items() if value is not None}
+    if "task" in body:
+        body["task_id"] = body.pop("task")
+    states = list(state) or (["dead", "done"] if ids else ["dead"])
+    body |= {"ids": list(ids), "state": states, "as": "new" if new else "same", "confirm": yes}
+    _tell(call(context, "POST", "/relay/v1/deliveries/replay", body))
+
+
+@deliveries.command("backfill")
+@click.argument("recipe")
+@click.option("--since", type=Moment(), metavar="TIME", default="30d", show_default=True, help="Finishes since then.")
+@click.option("--until", type=Moment(), metavar="TIME", help="Finishes before; default: now.")
+@click.option("--task", metavar="TASK", help="Only of this task.")
+@click.option("--yes", is_flag=True, help="Do it.")
+@click.option("--dry-run", is_flag=True, help="Only count the effects; the default.")
+@click.pass_context
+def backfill_command(
+    context: click.Context, recipe: str, since: float, until: float | None, task: str | None, yes: bool, dry_run: bool
+) -> None:
+    """Run RECIPE, as it is today, over past finishes that it matches and that never had it."""
+    body = {"recipe": recipe, "since": since, "until": until, "task_id": task, "confirm": yes and not dry_run}
+    _tell(call(context, "POST", "/relay/v1/deliveries/backfill", body))
+
+
+@deliveries.command("lanes")
+@click.pass_context
+def lanes_command(context: click.Context) -> None:
+    """List destinations: what waits there, and what holds it."""
+    for lane in call(context, "GET", "/relay/v1/lanes")["data"]:
+        state = f"paused: {lane['reason']}" if lane["paused_at"] else "ok"
+        if lane["opened_at"] and not lane["paused_at"]:
+            state = f"down, {lane['probes']} probes failed: {lane['error']}"
+        click.echo(f"{lane['name']}  due {lane['due']}  under way {lane['leased']}  parked {lane['parked']}  {state}")
+
+
+@deliveries.command("pause")
+@click.argument("connection")
+@click.option("--reason", default="a person paused it", help="Shown to whoever looks.")
+@click.pass_context
+def pause_command(context: click.Context, connection: str, reason: str) -> None:
+    """Send nothing more through CONNECTION (or to any lane); all of it is parked."""
+    moved = call(context, "POST", "/relay/v1/lanes/pause", {"lane": connection, "reason": reason})
+    click.echo(f"{connection} is paused; {moved['count']} deliveries are parked")
+
+
+@deliveries.command("resume")
+@click.argument("connection")
+@click.pass_context
+def resume_command(context: click.Context, connection: str) -> None:
+    """Go on with CONNECTION (or any lane) and drain what is parked."""
+    moved = call(context, "POST", "/relay/v1/lanes/resume", {"lane": connection})
+    click.echo(f"{connection} goes on; {moved['count']} deliveries are due")
+
+
+def _line(one: dict[str, Any]) -> str:
+    error = f"  {one['error']}" if one["error"] else ""
+    return f"{one['id']}  {one['state']:8}  {one['task_id']}  {one['recipe']} / {one['step']} → {one['lane']}{error}"
+
+
+def _tell(effects: dict[str, Any]) -> None:
+    by = ", ".join(f"{number} {name}" for name, number in sorted(effects["by_connector"].items()))
+    what = "to be sent" if effects["done"] else "would be sent; add --yes to do it"
+    click.echo(f"{effects['count']} deliveries {what}{f' ({by})' if by else ''}")
+    for why, number in sorted(effects["skipped"].items()):
+        click.echo(f"left out: {number}, {why}")
