@@ -11,6 +11,7 @@ import pytest
 import relay.contract as contract
 from relay.flow.archive import MediaStore
 from relay.flow.callback import PATIENCE, Callback, beatapi_signature
+from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
 from relay.flow.endpoints import Endpoints
 from relay.flow.keys import Caller
@@ -56,8 +57,18 @@ class Bench:
         callback = Callback(self.journal, self.clock, self.endpoints, 20.0)
         connectors = {callback.name: callback}
         store = MediaStore(folder / "media")
+        known = Connections(self.journal, self.clock, vault, connectors, {}, self.client)
         self.deliverer = Deliverer(
-            self.journal, self.clock, lambda: recipes, renderer, connectors, store, self.client, Settings(), vault
+            self.journal,
+            self.clock,
+            lambda: recipes,
+            renderer,
+            connectors,
+            store,
+            self.client,
+            Settings(),
+            vault,
+            known,
         )
         self._tasks = 0
 
