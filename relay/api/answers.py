@@ -51,10 +51,10 @@ async def checked(request: Request[Any, Any, Any], inputs: Inputs, by: Rules) ->
     return body.decode(), found
 
 
-async def known_task(journal: Journal, task_id: str) -> TaskRow:
-    """The task, or 404."""
-    task = await journal.tasks.get(task_id)
-    if task is None:
+async def known_task(request: Request[Any, Any, Any], journal: Journal, task_id: str) -> TaskRow:
+    """The task, or 404. A key that the relay made sees its own tasks; with ``operate``, everybody's."""
+    task, caller = await journal.tasks.get(task_id), caller_of(request)
+    if task is None or (caller.minted and not caller.may("operate") and task.client != caller.id):
         raise ApiError(404, f"There is no task {task_id[:80]}.")
     return task
 

@@ -87,10 +87,15 @@ class StoryboardController(Controller):
         responses={401: UNAUTHORIZED, 404: NOT_FOUND, 409: CONFLICT, 503: UNAVAILABLE},
     )
     async def shot_media(
-        self, task_id: FromPath[str], shot_id: FromPath[str], provider: TheProvider, journal: TheJournal
+        self,
+        request: Request[Any, Any, Any],
+        task_id: FromPath[str],
+        shot_id: FromPath[str],
+        provider: TheProvider,
+        journal: TheJournal,
     ) -> Response[Data[ShotMedia]]:
         """Give one shot a video of its own; free, and the same again when asked again."""
-        task = await known_task(journal, task_id)
+        task = await known_task(request, journal, task_id)
         if task.provider_id is None:
             raise ApiError(409, f"Task {task_id} is not at Beat API yet.", code="bad_request")
         passed = await provider.shot_media(task.provider_id, shot_id)
@@ -111,7 +116,7 @@ async def _operate(
     target: str,
     client_key: str | None,
 ) -> Response[Data[Task]]:
-    task = await known_task(journal, task_id)
+    task = await known_task(request, journal, task_id)
     key = own_key(request, client_key)
     if kind == "edit" and not _has_shot(task.observed, target):
         raise ApiError(404, f"Task {task_id} has no shot {target[:80]}.")

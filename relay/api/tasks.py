@@ -75,9 +75,11 @@ class TasksController(Controller):
         summary="Ask how a task stands",
         responses={401: UNAUTHORIZED, 404: NOT_FOUND},
     )
-    async def get_task(self, task_id: FromPath[str], journal: TheJournal) -> Response[Data[Task]]:
+    async def get_task(
+        self, request: Request[Any, Any, Any], task_id: FromPath[str], journal: TheJournal
+    ) -> Response[Data[Task]]:
         """The relay's latest word on a task; asking costs nothing of Beat API's poll budget."""
-        return answer(await known_task(journal, task_id), 200)
+        return answer(await known_task(request, journal, task_id), 200)
 
 
 async def _create(

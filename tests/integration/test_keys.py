@@ -90,6 +90,20 @@ def test_two_clients_with_the_same_idempotency_key_get_a_task_each(line: Line) -
         assert len(set(made)) == 3
 
 
+def test_a_customer_sees_its_own_tasks_only(line: Line) -> None:
+    with (
+        make(line, "submit", "read") as one,
+        make(line, "submit", "read") as other,
+        make(line, "read", "operate") as op,
+    ):
+        task_id = one.post("/v1/music-video/tasks", json=REQUEST).json()["data"]["id"]
+        path = f"/v1/tasks/{task_id}"
+        assert [client.get(path).status_code for client in (one, other, op, line.client)] == [200, 404, 200, 200]
+        compose = f"/v1/music-video/tasks/{task_id}/compose"
+        assert other.post(compose, json={"shot_ids": ["shot_1"]}).status_code == 404
+        assert other.get(path).json()["error"]["message"] == f"There is no task {task_id}."
+
+
 def test_every_door_behind_a_key_asks_for_a_scope(line: Line) -> None:
     document = line.client.get("/docs/openapi.json").json()
     for route in create_app(line.relay).routes:
