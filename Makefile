@@ -35,7 +35,7 @@ fix: install-dev ## Repair what can be repaired: format, simple lint, the OpenAP
 	$(BIN)/ruff check --fix .
 	$(BIN)/beatrelay openapi
 
-bench: install-dev ## Measure ingest and outbox; ARGS=--quick for a smoke test
+bench: install-dev ## Measure ingest, outbox and fan-out; ARGS=--quick for a smoke test
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 install: install-dev ## Make .venv with everything in it

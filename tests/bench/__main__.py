@@ -2,15 +2,15 @@
 
 import argparse
 
-from tests.bench import ingest, outbox, sheets
+from tests.bench import fanout, ingest, outbox, sheets
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small numbers, for a smoke test")
-    parser.add_argument("--only", choices=["ingest", "outbox", "sheets"], help="run one of them")
+    parser.add_argument("--only", choices=["fanout", "ingest", "outbox", "sheets"], help="run one of them")
     options = parser.parse_args()
-    for name, bench in (("ingest", ingest), ("outbox", outbox), ("sheets", sheets)):
+    for name, bench in (("ingest", ingest), ("outbox", outbox), ("fanout", fanout), ("sheets", sheets)):
         if options.only in (None, name):
             bench.run(quick=options.quick)
 
