@@ -44,9 +44,10 @@ from relay.flow.endpoints import Endpoints
 from relay.flow.events import Events
 from relay.flow.housekeeping import Housekeeping
 from relay.flow.inbox import Inbox
-from relay.flow.inputs import Inputs
+from relay.flow.inputs import DeepCheck, Inputs
 from relay.flow.intake import Intake
 from relay.flow.keys import Keys
+from relay.flow.look import Look
 from relay.flow.observe import Observer, Pace
 from relay.flow.poll import Budget, Poller
 from relay.flow.replay import Replayer
@@ -55,7 +56,7 @@ from relay.flow.targets import Targets
 from relay.journal import SqliteJournal
 from relay.log import hide
 from relay.metrics import Metrics
-from relay.net import Egress, guarded_client, resolve
+from relay.net import Egress, GuardedClient, guarded_client, resolve
 from relay.providers import BeatApi
 from relay.recipe import RecipeSet, Renderer
 from relay.settings import Settings
@@ -100,7 +101,7 @@ class Relay:
         targets = Targets(Egress(allowed), resolve)
         self.endpoints = Endpoints(self.journal, self.clock, self.vault, targets, self._news)
         self.events = Events(self.journal, settings.url)
-        self.inputs = Inputs(settings.beatapi_base_url, resolve)
+        self.inputs = Inputs(settings.beatapi_base_url, resolve, self._deep_check(client(Egress(allowed))))
         hide([settings.beatapi_api_key, *settings.beatapi_webhook_secret, *settings.api_keys])
         self._build_line()
 
@@ -151,6 +152,14 @@ class Relay:
         )
         self.housekeeping = Housekeeping(journal, clock, settings.retention_days)
         self.loops = (self.intake, self.poller, self.settler, self.deliverer)
+
+    def _deep_check(self, client: GuardedClient) -> DeepCheck | None:
+        self._clients["inputs"] = client
+        mode = self.settings.input_check
+        if mode == "off":
+            return None
+        look = Look(client, self.settings.data / "uploads", seconds=self.settings.input_check_seconds)
+        return DeepCheck(look, self.provider.file_rules, refuse=mode == "refuse")
 
     def _news(self) -> None:
         self.poller.nudge()

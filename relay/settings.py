@@ -41,6 +41,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     poll_max_seconds: float = 10.0
     polls_per_minute: int = 120
     webhook_grace_seconds: float = 120.0
+    input_check: Literal["off", "warn", "refuse"] = "off"
+    input_check_seconds: float = 10.0
     timeout_seconds: float = 20.0
     connect_timeout_seconds: float = 5.0
     lease_seconds: float = 40.0

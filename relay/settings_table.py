@@ -198,6 +198,21 @@ SETTINGS: tuple[Setting, ...] = (
         "How long polls may fail before a signed webhook alone is believed.",
     ),
     Setting(
+        "input_check",
+        "BEATRELAY_INPUT_CHECK",
+        _one_of("off", "warn", "refuse"),
+        "off, warn or refuse",
+        "Fetch what a request links to and check type, size, length and shape: not at all, for a warning in the"
+        " task's history, or to refuse.",
+    ),
+    Setting(
+        "input_check_seconds",
+        "BEATRELAY_INPUT_CHECK_SECONDS",
+        _number(0.1, 60),
+        "a number from 0.1 to 60",
+        "Longest time that this check may hold a request up.",
+    ),
+    Setting(
         "timeout_seconds",
         "BEATRELAY_TIMEOUT_SECONDS",
         _number(0.1, 600),

@@ -10,8 +10,11 @@ import msgspec
 from msgspec import Struct, field
 
 from relay.contract import rules
+from relay.contract.files import FileRules
 from relay.contract.rules import Violation
 from relay.net import is_public
+
+from .look import Look
 
 LOOK_UP_SECONDS = 2.0
 """How long all names of one request may take together; what is not known by then is a warning."""
@@ -27,10 +30,22 @@ class Checked(Struct):
     warnings: list[str] = field(default_factory=list[str])
 
 
+class DeepCheck(Struct):
+    """Look at what is linked, by the provider's rules for files; ``refuse``: what breaks one is a violation, else a
+    warning."""
+
+    look: Look
+    rules: Callable[[], Awaitable[FileRules]]
+    refuse: bool
+
+
 class Inputs:
     """Checks requests. ``own`` is the provider's origin: what was uploaded there may be used, wherever it is."""
 
-    def __init__(self, own: str, resolver: Callable[[str, int], Awaitable[list[str]]]) -> None:
+    def __init__(
+        self, own: str, resolver: Callable[[str, int], Awaitable[list[str]]], deep: DeepCheck | None = None
+    ) -> None:
+        self._deep = deep
         self._own = own.rstrip("/") + "/"
         self._resolver = resolver
 
@@ -45,7 +60,17 @@ class Inputs:
         suspects = {violation.field for violation in violations}
         found = Checked(violations)
         await self._look_up({name: url for name, url in links.items() if name not in suspects}, found)
+        if self._deep is not None and not found.violations:  # what is refused anyway is not worth a fetch
+            others = {name: url for name, url in links.items() if not url.startswith(self._own)}
+            await self._look_at(self._deep, others, found)
         return found
+
+    async def _look_at(self, deep: DeepCheck, links: dict[str, str], found: Checked) -> None:
+        for seen in await deep.look.at(links, await deep.rules()):
+            if seen.violation is not None and deep.refuse:
+                found.violations.append(seen.violation)
+            elif text := seen.warning or (seen.violation and str(seen.violation)):
+                found.warnings.append(text)
 
     async def _look_up(self, links: dict[str, str], found: Checked) -> None:
         hosts = {urlsplit(url).hostname or "" for url in links.values() if not url.startswith(self._own)}

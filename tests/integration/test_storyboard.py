@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from tests.integration.conftest import REQUEST, Line, wait_for
 
@@ -32,8 +33,9 @@ def post(line: Line, path: str, body: object = None, key: str = "") -> httpx.Res
     return line.client.post(f"/v1/music-video/tasks/{path}", json=body, headers=headers)
 
 
-def test_a_storyboard_goes_to_the_end(start: Start) -> None:
-    line = start(RECIPE, sandbox={"contract": "launch"})
+@pytest.mark.parametrize("contract", ["launch", "current"])
+def test_a_storyboard_goes_to_the_end(start: Start, contract: str) -> None:
+    line = start(RECIPE, sandbox={"contract": contract})
     task_id = manual(line)
     shots = until(line, task_id, "storyboard_ready")
     line.until(task_id, "delivery.done")
@@ -79,6 +81,20 @@ def test_what_the_state_does_not_allow_is_refused_and_costs_nothing(start: Start
     assert post(line, "task_unknown/compose", {"shot_ids": ["s"]}).status_code == 404
     assert post(line, f"{task_id}/compose", {"shot_ids": []}).status_code == 400
     assert [charge["operation"] for charge in line.ledger()["charges"]] == ["create"]
+
+
+@pytest.mark.parametrize("contract", ["launch", "current"])
+def test_a_refusal_says_which_states_allow_it(start: Start, contract: str) -> None:
+    line = start(RECIPE, sandbox={"contract": contract})
+    line.faults(fail_rate=1.0)
+    task_id = line.create()
+    wait_for(lambda: line.task(task_id)["status"] == "failed", "the failure")
+    answer = post(line, f"{task_id}/compose", {"shot_ids": ["shot_1"]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "bad_request")
+    assert "it must be one of: requires_action, storyboard_ready, succeeded" in answer.json()["error"]["message"]
+    film = line.client.post("/v1/ecommerce-video/tasks", json={"images": REQUEST["images"], "duration": 15})
+    answer = post(line, f"{film.json()['data']['id']}/compose", {"shot_ids": ["shot_1"]})
+    assert "only a music video has shots" in answer.json()["error"]["message"]
 
 
 def test_an_operation_is_sent_once_however_often_it_is_asked_for(start: Start) -> None:
