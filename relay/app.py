@@ -30,6 +30,7 @@ from relay.api.keys import KeysController
 from relay.api.manage import ManageController
 from relay.api.media import get_media, head_media
 from relay.api.other_tasks import OtherTasksController
+from relay.api.queue import QueueController
 from relay.api.realtime import RealtimeController
 from relay.api.receive import PATH, webhook_route
 from relay.api.storyboard import StoryboardController
@@ -38,10 +39,13 @@ from relay.api.webhooks import WebhooksController
 from relay.clock import Clock, SystemClock
 from relay.flow.archive import Archive, MediaStore
 from relay.flow.callback import Callback
+from relay.flow.cancel import Canceller
 from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
 from relay.flow.endpoints import Endpoints
+from relay.flow.estimate import Prices, Quotes
 from relay.flow.events import Events
+from relay.flow.govern import Governor
 from relay.flow.housekeeping import Housekeeping
 from relay.flow.inbox import Inbox
 from relay.flow.inputs import DeepCheck, Inputs
@@ -114,7 +118,19 @@ class Relay:
         archive = Archive(self.store, journal, clock, self._clients["media"], settings.media_max_bytes)
         callback = Callback(journal, clock, self.endpoints, settings.timeout_seconds)
         self.observer = Observer(journal, clock, lambda: self.recipes, renderer, pace, self._news)
-        self.intake = Intake(journal, clock, self.provider, self.observer, lease=settings.lease_seconds)
+        self.governor = Governor(journal, clock, self.provider)
+        prices = Prices(settings.rates, self.governor)
+        self.quotes = Quotes(journal, self.governor, prices)
+        self.intake = Intake(
+            journal,
+            clock,
+            self.provider,
+            self.observer,
+            self.governor,
+            prices,
+            lease=settings.lease_seconds,
+        )
+        self.canceller = Canceller(journal, clock, self.observer)
         self.poller = Poller(
             journal,
             clock,
@@ -162,6 +178,7 @@ class Relay:
         return DeepCheck(look, self.provider.file_rules, refuse=mode == "refuse")
 
     def _news(self) -> None:
+        self.intake.nudge()  # a slot may be free
         self.poller.nudge()
         self.deliverer.nudge()
 
@@ -222,6 +239,7 @@ def create_app(relay: Relay) -> Litestar:
             KeysController,
             ManageController,
             DeliveriesController,
+            QueueController,
             ConnectionsController,
             EndpointsController,
             HooksController,
@@ -236,6 +254,9 @@ def create_app(relay: Relay) -> Litestar:
         "journal": relay.journal,
         "clock": relay.clock,
         "intake": relay.intake,
+        "canceller": relay.canceller,
+        "governor": relay.governor,
+        "quotes": relay.quotes,
         "store": relay.store,
         "metrics": relay.metrics,
         "settler": relay.settler,

@@ -19,6 +19,7 @@ class Metrics:
             for name, text in {
                 "open_tasks": "Tasks that are still polled.",
                 "unconfirmed": "Operations that a person must settle.",
+                "waiting": "Requests in the submission queue.",
                 "pending_deliveries": "Deliveries not yet done.",
                 "dead_deliveries": "Dead letters.",
                 "oldest_due_poll_seconds": "How long the oldest due poll is overdue.",
@@ -43,7 +44,7 @@ class Metrics:
         }
         for name, due in overdue.items():
             self._gauges[name].set(max(0.0, now - due) if due is not None else 0.0)
-        for name in ("open_tasks", "unconfirmed", "pending_deliveries", "dead_deliveries"):
+        for name in ("open_tasks", "unconfirmed", "waiting", "pending_deliveries", "dead_deliveries"):
             self._gauges[name].set(getattr(pulse, name))
         self._gauges["last_commit_seconds"].set(max(0.0, now - last_commit_at))
         return generate_latest(self.registry)

@@ -2,18 +2,20 @@
 and the rule it breaks.
 
 The environment wins over ``beatrelay.toml``; there ``[beatapi] base_url`` is ``BEATAPI_BASE_URL`` and
-``[relay] port`` is ``BEATRELAY_PORT``. Connections are the file's only: ``[connections.NAME]`` holds what a
+``[relay] port`` is ``BEATRELAY_PORT``. Rates and connections are the file's only: ``[connections.NAME]`` holds what a
 connector needs; a value ``env:NAME`` is read from the environment, so that secrets need not stand in a file.
 """
 
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import msgspec
 from msgspec import Struct, field
 
+from relay.contract.pricing import RATES, RateTable
 from relay.settings_table import SETTINGS, Setting
 
 
@@ -53,6 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     retention_days: int = 90
     volatile_journal: bool = False
     log_format: str = "text"
+    rates: RateTable = RateTable()
     connections: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
     @property
@@ -90,6 +93,7 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: Any)
             shown = "(not shown)" if setting.secret else repr(text)
             problems.append(f"{origin} is {shown}; it must be {setting.rule}")
     problems += _unknown(document, file)
+    found["rates"] = _rates(document, file, problems)
     found["connections"] = _connections(document, environ, problems)
     found.update({name: value for name, value in overrides.items() if value is not None})
     settings = Settings(**found)
@@ -106,7 +110,7 @@ def _read_file(file: Path | None) -> _Document:
     if file is None or not file.exists():
         return {}
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        document = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
         return msgspec.convert(document, _Document)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{file} must hold tables such as [relay] only: {error}") from error
@@ -137,7 +141,7 @@ def _unknown(document: _Document, file: Path | None) -> list[str]:
     known = {setting.path for setting in SETTINGS}
     problems: list[str] = []
     for section, content in document.items():
-        if section == "connections":
+        if section in ("connections", "rates"):
             continue
         problems += [
             f"{file}: [{section}] {key} is not a setting; see `beatrelay serve --help`"
@@ -145,6 +149,24 @@ def _unknown(document: _Document, file: Path | None) -> list[str]:
             if (section, key) not in known
         ]
     return problems
+
+
+def _rates(document: _Document, file: Path | None, problems: list[str]) -> RateTable:
+    """``[rates]``: rates of the launch contract, in credits; with ``unit = "usd"``, of the current one, in dollars."""
+    given = dict(document.get("rates", {}))
+    unit = given.pop("unit", "credits")
+    if unit not in ("credits", "usd"):
+        problems.append(f"{file}: [rates] unit is {unit!r}; it must be credits or usd")
+        return RateTable()
+    rates: dict[str, Decimal] = {}
+    for name, value in given.items():
+        if name not in RATES:
+            problems.append(f"{file}: [rates] {name} is not a rate; there are {', '.join(sorted(RATES))}")
+        elif not isinstance(value, int | Decimal) or isinstance(value, bool) or not 0 <= value < 10**6:
+            problems.append(f"{file}: [rates] {name} is {value!r}; it must be a number from 0")
+        else:
+            rates[name] = Decimal(value)
+    return RateTable().override(unit, rates)
 
 
 def _connections(document: _Document, environ: Mapping[str, str], problems: list[str]) -> dict[str, dict[str, str]]:

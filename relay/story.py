@@ -20,6 +20,7 @@ _COLOURS = {
     "poll.failed": "yellow",
     "operation.postponed": "yellow",
     "operation.unconfirmed": "bold red",
+    "queue.paused": "yellow",
     "delivery.done": "green",
     "delivery.failed": "yellow",
     "delivery.dead": "bold red",

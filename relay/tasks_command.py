@@ -55,6 +55,30 @@ def settle_command(context: click.Context, task: str, adopt: str | None, resubmi
     click.echo(f"{settled['id']}: {settled['status']}")
 
 
+@tasks.command("cancel")
+@click.argument("task")
+@click.pass_context
+def cancel_command(context: click.Context, task: str) -> None:
+    """Cancel what of TASK still waits in the queue. Nothing is charged."""
+    cancelled = call(context, "POST", f"/relay/v1/tasks/{task}/cancel")
+    click.echo(f"{cancelled['task_id']}: {cancelled['kind']} cancelled")
+
+
+@tasks.command("prioritise")
+@click.argument("task")
+@click.argument("priority", type=click.IntRange(-9, 9))
+@click.pass_context
+def prioritise_command(context: click.Context, task: str, priority: int) -> None:
+    """Give TASK, which waits in the queue, another PRIORITY: -9 to 9, higher goes first. Write negative ones after --.
+
+    \b
+    beatrelay tasks prioritise task_01... 5
+    beatrelay tasks prioritise -- task_01... -5
+    """
+    moved = call(context, "POST", f"/relay/v1/tasks/{task}/priority", {"priority": priority})
+    click.echo(f"{moved['task_id']}: priority {moved['priority']}")
+
+
 def call(context: click.Context, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """Ask the running relay; a refusal ends the command with the relay's own words."""
     settings: Settings = context.obj

@@ -8,10 +8,11 @@ from litestar import Request, Response
 from litestar.params import HeaderParameter
 
 from relay.contract import Data, Task
-from relay.flow.intake import Intake
+from relay.flow.intake import Intake, Origin
 
-from .answers import ClientKey, answer, client_of, key_conflict, own_key, same
+from .answers import ClientKey, answer, key_conflict, own_key, same
 from .errors import ApiError
+from .origin import origin_of
 
 ROW_BYTES = 8192
 
@@ -33,11 +34,12 @@ async def accept(
     client_key: ClientKey,
     row: str | None,
     warnings: Sequence[str] = (),
+    origin: Origin | None = None,
 ) -> Response[Data[Task]]:
     """Write a checked ``body`` down as a queued task and answer with it; it is sent when it may be."""
     key = own_key(request, client_key)
-    client = client_of(request)
-    task = await intake.accept(workflow, body, row=_row(row), client_key=key, client=client, warnings=warnings)
+    origin = origin or origin_of(request)
+    task = await intake.accept(workflow, body, row=_row(row), client_key=key, warnings=warnings, origin=origin)
     if key is not None and not (task.workflow == workflow and same(task.request, body)):
         raise key_conflict()
     return answer(task, 201)

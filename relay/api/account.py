@@ -2,12 +2,20 @@
 
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 
 from relay.contract import Account, Data, Listing, Workflow
+from relay.flow.govern import QueueView
 
 from .answers import UNAUTHORIZED, UNAVAILABLE
-from .parts import TheProvider
+from .parts import TheGovernor, TheProvider
+
+
+class RelayAccount(Account, kw_only=True):
+    """The account, and what waits here to be sent to it."""
+
+    queue: QueueView
 
 
 @get(
@@ -31,8 +39,14 @@ async def list_workflows(provider: TheProvider) -> Response[Data[Listing[Workflo
     tags=["Account"],
     responses={401: UNAUTHORIZED, 503: UNAVAILABLE},
 )
-async def get_usage(provider: TheProvider) -> Response[Data[Account]]:
-    """Balance, concurrency and totals of the Beat API account behind this relay."""
+async def get_usage(provider: TheProvider, governor: TheGovernor) -> Response[Data[RelayAccount]]:
+    """Balance, concurrency and totals of the Beat API account behind this relay, as Beat API tells them; `queue` is
+    the relay's own and says what waits, and why."""
     passed = await provider.usage()
     body: Any = passed.body
+    document = msgspec.json.decode(passed.body, type=dict[str, msgspec.Raw])
+    if passed.status == 200 and "data" in document:
+        account = msgspec.json.decode(document["data"], type=dict[str, msgspec.Raw])
+        account["queue"] = msgspec.Raw(msgspec.json.encode(await governor.view()))
+        body = msgspec.json.encode({**document, "data": account})
     return Response(body, status_code=passed.status, media_type="application/json")

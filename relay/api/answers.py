@@ -35,7 +35,7 @@ ClientKey = Annotated[
     HeaderParameter(
         name="Idempotency-Key",
         max_length=255,
-        description="The same key with the same body returns what it made the first time.",
+        description="For 24 hours, the same key with the same body returns what it made the first time.",
     ),
 ]
 

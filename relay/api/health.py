@@ -4,7 +4,7 @@ from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct, field
 
-from .parts import TheClock, TheJournal, TheMetrics
+from .parts import TheClock, TheGovernor, TheJournal, TheMetrics
 
 OVERDUE = 120.0
 """Seconds that the oldest due work may wait before the relay calls itself stuck."""
@@ -23,6 +23,8 @@ class Readiness(Struct):
     oldest_due_poll: float
     oldest_due_delivery: float
     oldest_due_operation: float
+    waiting_operations: int
+    """Requests in the queue; they may wait long for a slot or for money without anything being stuck."""
     last_commit: float
     """Seconds since the last durable commit."""
     problems: list[str] = field(default_factory=list[str])
@@ -41,7 +43,7 @@ async def health() -> Health:
     tags=["Operations"],
     responses={503: ResponseSpec(Readiness, description="Work is stuck.", generate_examples=False)},
 )
-async def ready(journal: TheJournal, clock: TheClock) -> Response[Readiness]:
+async def ready(journal: TheJournal, clock: TheClock, governor: TheGovernor) -> Response[Readiness]:
     """503 when due work has waited too long: an endpoint that answers is not a line that moves."""
     pulse, now = await journal.pulse(), clock.now()
 
@@ -51,7 +53,9 @@ async def ready(journal: TheJournal, clock: TheClock) -> Response[Readiness]:
     ages = {
         "poll": overdue(pulse.oldest_due_poll),
         "delivery": overdue(pulse.oldest_due_delivery),
-        "submission": overdue(pulse.oldest_due_operation),
+        "submission": max(
+            overdue(pulse.oldest_due_operation), 0.0 if governor.holds else overdue(pulse.oldest_waiting_operation)
+        ),
     }
     problems = [f"the oldest due {name} has waited {age:.0f} s" for name, age in ages.items() if age > OVERDUE]
     if not journal.alive:
@@ -61,6 +65,7 @@ async def ready(journal: TheJournal, clock: TheClock) -> Response[Readiness]:
         oldest_due_poll=ages["poll"],
         oldest_due_delivery=ages["delivery"],
         oldest_due_operation=ages["submission"],
+        waiting_operations=pulse.waiting,
         last_commit=round(now - journal.last_commit_at(), 3),
         problems=problems,
     )

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -28,6 +29,10 @@ class TaskSummary(Struct):
     polls: int
     created_at: float
     updated_at: float
+    client: str
+    """Who asked for it: a fingerprint, or the id, of the API key."""
+    batch: str
+    tags: list[str]
 
 
 class Settlement(Struct):
@@ -51,9 +56,10 @@ class ManageController(Controller):
         journal: TheJournal,
         limit: Annotated[int, QueryParameter(ge=1, le=500, description="Most tasks to return.")] = 50,
         before: Annotated[str | None, QueryParameter(description="The last id of the page before.")] = None,
+        batch: Annotated[str | None, QueryParameter(description="Only this batch.")] = None,
     ) -> Data[Listing[TaskSummary]]:
         """Every task that this relay knows."""
-        return Data(Listing([_summary(task) for task in await journal.tasks.recent(limit, before)]))
+        return Data(Listing([_summary(task) for task in await journal.tasks.recent(limit, before, batch)]))
 
     @get("/unconfirmed", operation_id="listUnconfirmed", summary="List what a person must settle")
     async def list_unconfirmed(self, settler: TheSettler) -> Data[Listing[Question]]:
@@ -111,4 +117,7 @@ def _summary(task: TaskRow) -> TaskSummary:
         polls=task.polls,
         created_at=task.created_at,
         updated_at=task.updated_at,
+        client=task.client,
+        batch=task.batch,
+        tags=msgspec.json.decode(task.tags, type=list[str]),
     )

@@ -7,10 +7,13 @@ from litestar.params import SkipValidation
 
 from relay.clock import Clock
 from relay.flow.archive import MediaStore
+from relay.flow.cancel import Canceller
 from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
 from relay.flow.endpoints import Endpoints
+from relay.flow.estimate import Quotes
 from relay.flow.events import Events
+from relay.flow.govern import Governor
 from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
 from relay.flow.keys import Keys
@@ -20,11 +23,13 @@ from relay.journal import Journal
 from relay.metrics import Metrics
 from relay.providers import Provider
 
+TheCanceller = NamedDependency[SkipValidation[Canceller]]
 TheClock = NamedDependency[SkipValidation[Clock]]
 TheConnections = NamedDependency[SkipValidation[Connections]]
 TheDeliverer = NamedDependency[SkipValidation[Deliverer]]
 TheEndpoints = NamedDependency[SkipValidation[Endpoints]]
 TheEvents = NamedDependency[SkipValidation[Events]]
+TheGovernor = NamedDependency[SkipValidation[Governor]]
 TheInputs = NamedDependency[SkipValidation[Inputs]]
 TheIntake = NamedDependency[SkipValidation[Intake]]
 TheJournal = NamedDependency[SkipValidation[Journal]]
@@ -32,6 +37,7 @@ TheKeys = NamedDependency[SkipValidation[Keys]]
 TheMetrics = NamedDependency[SkipValidation[Metrics]]
 TheProvider = NamedDependency[SkipValidation[Provider]]
 TheReplayer = NamedDependency[SkipValidation[Replayer]]
+TheQuotes = NamedDependency[SkipValidation[Quotes]]
 TheSettler = NamedDependency[SkipValidation[Settler]]
 TheSpool = NamedDependency[SkipValidation[Path]]
 TheStore = NamedDependency[SkipValidation[MediaStore]]

@@ -7,6 +7,7 @@ from litestar.params import FromPath
 
 from relay.contract import Data, Task
 from relay.flow.inputs import RULES
+from relay.flow.intake import Origin
 
 from .accept import Row, accept
 from .answers import (
@@ -20,6 +21,7 @@ from .answers import (
     checked,
     known_task,
 )
+from .origin import Batch, Priority, Tags, origin_of
 from .parts import TheInputs, TheIntake, TheJournal
 
 
@@ -44,10 +46,14 @@ class TasksController(Controller):
         inputs: TheInputs,
         client_key: ClientKey = None,
         row: Row = None,
+        priority: Priority = 0,
+        batch: Batch = "",
+        tags: Tags = "",
     ) -> Response[Data[Task]]:
         """Checked against every rule, accepted at once, and sent to Beat API when it may be; poll the task or wait for
         a delivery."""
-        return await _create(request, intake, inputs, "music-video", client_key, row)
+        origin = origin_of(request, priority, batch, tags)
+        return await _create(request, intake, inputs, "music-video", client_key, row, origin)
 
     @post(
         "/ecommerce-video/tasks",
@@ -64,10 +70,14 @@ class TasksController(Controller):
         inputs: TheInputs,
         client_key: ClientKey = None,
         row: Row = None,
+        priority: Priority = 0,
+        batch: Batch = "",
+        tags: Tags = "",
     ) -> Response[Data[Task]]:
         """Checked against every rule, accepted at once, and sent to Beat API when it may be; poll the task or wait for
         a delivery."""
-        return await _create(request, intake, inputs, "ecommerce-video", client_key, row)
+        origin = origin_of(request, priority, batch, tags)
+        return await _create(request, intake, inputs, "ecommerce-video", client_key, row, origin)
 
     @get(
         "/tasks/{task_id:str}",
@@ -89,6 +99,7 @@ async def _create(
     workflow: str,
     client_key: str | None,
     row: str | None,
+    origin: Origin,
 ) -> Response[Data[Task]]:
     body, found = await checked(request, inputs, RULES[workflow])
-    return await accept(request, intake, workflow, body, client_key, row, found.warnings)
+    return await accept(request, intake, workflow, body, client_key, row, found.warnings, origin)

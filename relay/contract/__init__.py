@@ -24,6 +24,7 @@ from .tasks import (
     Storyboard,
     Task,
     TaskUsage,
+    Unit,
     asked_as,
 )
 from .webhooks import WebhookEndpoint, WebhookEndpointChange, WebhookEndpointRequest, WebhookEvent
@@ -52,6 +53,7 @@ __all__ = [
     "Storyboard",
     "Task",
     "TaskUsage",
+    "Unit",
     "UploadedFile",
     "VideoRequest",
     "WebhookEndpoint",

@@ -2,11 +2,15 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
 Credits = Decimal
 """An exact amount of credits. Launch: whole credits. Current: US dollars with two places. Never a float."""
+
+Unit = Literal["credits", "usd"]
+"""What an amount is counted in. Amounts of different units are never added, subtracted or compared."""
 
 
 class Status(StrEnum):

@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from relay.clock import Clock
 from relay.contract import Status, Task, TaskUsage, encode
-from relay.journal import Change, Conflict, Entry, Journal, Operation, Superseded, TaskRow
+from relay.contract.pricing import Estimate, billionths
+from relay.journal import Change, Conflict, Entry, Journal, Operation, OperationKind, Superseded, TaskRow
 from relay.providers import Busy, CreateAnswer, Provider, Refused, Told, Unclear
 
+from .estimate import Prices
+from .govern import NO_BALANCE, Governor, Room
 from .loop import Loop
 from .observe import Observer
 from .operate import Kind, allow
@@ -24,16 +28,39 @@ AT_ONCE = 4
 BACKOFF_FIRST, BACKOFF_MOST = 2.0, 300.0
 
 
-class Intake(Loop):
-    """Accepts requests, and sends what is due. :meth:`accept` nudges the sender. ``lease`` is how many seconds a
-    create may take before another worker calls it unclear: more than the provider's own limit of time."""
+class Origin(Struct, frozen=True):
+    """Who asks, and where in the queue it goes."""
 
-    def __init__(self, journal: Journal, clock: Clock, provider: Provider, observer: Observer, *, lease: float) -> None:
+    client: str = ""
+    batch: str = ""
+    tags: Sequence[str] = ()
+    priority: int = 0
+    """-9 to 9; higher goes first."""
+
+
+class Intake(Loop):
+    """Accepts requests, and sends what is due as far as the governor lets it. :meth:`accept` nudges the sender.
+    ``lease`` is how many seconds a create may take before another worker calls it unclear: more than the provider's
+    own limit of time."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        provider: Provider,
+        observer: Observer,
+        governor: Governor,
+        prices: Prices,
+        *,
+        lease: float,
+    ) -> None:
         super().__init__("intake", clock)
         self._lease = lease
         self._journal = journal
         self._provider = provider
         self._observer = observer
+        self._governor = governor
+        self._prices = prices
         self._running: set[asyncio.Task[None]] = set()
 
     async def accept(
@@ -43,11 +70,11 @@ class Intake(Loop):
         *,
         row: str = "{}",
         client_key: str | None = None,
-        client: str = "",
         warnings: Sequence[str] = (),
+        origin: Origin = Origin(),  # noqa: B008 (frozen)
     ) -> TaskRow:
         """Write a request down as a queued task; it is durable when this returns. The same ``client_key``
-        again returns the task that it made the first time. ``warnings`` go into its history."""
+        within a day returns the task that it made the first time. ``warnings`` go into its history."""
         now = self._clock.now()
         task_id = self._clock.new_id("task")
         task = TaskRow(
@@ -58,19 +85,13 @@ class Intake(Loop):
             request=body,
             row=row,
             client_key=client_key,
-            client=client,
+            client=origin.client,
+            batch=origin.batch,
+            tags=msgspec.json.encode(origin.tags).decode(),
             created_at=now,
             updated_at=now,
         )
-        operation = Operation(
-            id=self._clock.new_id("op"),
-            task_id=task_id,
-            kind="create",
-            state="queued",
-            body=body,
-            created_at=now,
-            due_at=now,
-        )
+        operation = self._operation(task, "create", body, self._prices.create(workflow, body), origin.priority)
         entry = Entry(
             task_id=task_id,
             at=now,
@@ -87,7 +108,14 @@ class Intake(Loop):
         return accepted
 
     async def operate(
-        self, task: TaskRow, kind: Kind, body: str, *, target: str = "", client_key: str | None = None
+        self,
+        task: TaskRow,
+        kind: Kind,
+        body: str,
+        *,
+        target: str = "",
+        client_key: str | None = None,
+        priority: int = 0,
     ) -> Operation:
         """Write an edit or a compose down, to be sent once. Raises :class:`NotNow` if the task's state does not allow
         it, :class:`Conflict` while another operation is under way. The same ``client_key`` again returns the
@@ -96,17 +124,8 @@ class Intake(Loop):
         if client_key is None or all(one.client_key != client_key for one in known):
             allow(task, kind)
         now = self._clock.now()
-        operation = Operation(
-            id=self._clock.new_id("op"),
-            task_id=task.id,
-            kind=kind,
-            state="queued",
-            body=body,
-            target=target,
-            client_key=client_key,
-            created_at=now,
-            due_at=now,
-        )
+        operation = self._operation(task, kind, body, self._prices.operation(task, kind, body, target), priority)
+        operation.target, operation.client_key = target, client_key
         data = {"operation": operation.id, "kind": kind, "target": target, "request": msgspec.Raw(body.encode())}
         entry = Entry(task_id=task.id, at=now, kind="operation.accepted", data=data)
         accepted = await self._journal.tasks.operate(operation, entry)
@@ -114,13 +133,23 @@ class Intake(Loop):
         return accepted
 
     async def step(self) -> float:
-        room = AT_ONCE - len(self._running)
-        if room > 0:
-            for operation in await self._journal.tasks.claim_operations(self._clock.now(), room, self._lease):
-                self.spawn(self._running, self.send(operation))
-        if len(self._running) >= AT_ONCE:
+        hands = AT_ONCE - len(self._running)
+        if hands <= 0:
             return 1.0
-        return self.until(await self._journal.tasks.next_operation())
+        due, now = await self._journal.queue.due(), self._clock.now()
+        asks = due.fresh is not None and due.fresh <= now
+        room = await self._governor.room() if asks else Room(0)
+        if room.slots > 0 or (due.again is not None and due.again <= now):
+            claimed = await self._journal.queue.claim(
+                self._clock.now(), hands, self._lease, fresh=room.slots, funds=room.funds
+            )
+            for operation in claimed.operations:
+                self.spawn(self._running, self.send(operation))
+            if claimed.short is not None:
+                await self._governor.short(claimed.short)
+            return 0.0
+        fresh = self._clock.now() + self._governor.wait() if asks else due.fresh
+        return min(self.until(due.again), self.until(fresh))
 
     async def drain(self) -> None:
         await self.finish(self._running)
@@ -135,6 +164,7 @@ class Intake(Loop):
         answer = await self._call(task, operation)
         match answer:
             case Told():
+                self._governor.accepted()
                 self._settle(operation, "accepted")
                 await self._learn(task, answer, operation)
             case Refused():
@@ -144,13 +174,14 @@ class Intake(Loop):
                     await self._learn(task, refusal(task, answer), operation)
                 else:  # the task goes on as it was
                     await self._write(operation, "operation.refused", answer.error.message)
-            case Busy(reason=reason, after=after):
-                await self._again(operation, reason, after)
-            case Unclear(reason=reason, after=after):
+            case Busy(reason=reason, after=after, lack="turn") | Unclear(reason=reason, after=after):
                 if await self._provider.idempotent_create():
                     await self._again(operation, reason, after)
                 else:
                     await self._hold(operation, reason)
+            case Busy():
+                await self._governor.refused(answer, operation)
+                await self._requeue(operation, answer)
 
     async def _call(self, task: TaskRow, operation: Operation) -> CreateAnswer:
         if operation.kind == "create":
@@ -179,6 +210,23 @@ class Intake(Loop):
         known = await self._journal.tasks.operations(operation.task_id)
         return next(one for one in known if one.id == operation.id)
 
+    def _operation(self, task: TaskRow, kind: OperationKind, body: str, price: Estimate, priority: int) -> Operation:
+        now = self._clock.now()
+        return Operation(
+            id=self._clock.new_id("op"),
+            task_id=task.id,
+            kind=kind,
+            state="queued",
+            body=body,
+            created_at=now,
+            due_at=now,
+            client=task.client,
+            batch=task.batch,
+            priority=priority,
+            cost=billionths(price.least),
+            unit=price.unit,
+        )
+
     async def _task(self, operation: Operation) -> TaskRow:
         task = await self._journal.tasks.get(operation.task_id)
         assert task is not None, "an operation is written together with its task"
@@ -189,17 +237,26 @@ class Intake(Loop):
         operation.due_at, operation.error, operation.settled_at = None, None, self._clock.now()
 
     async def _again(self, operation: Operation, reason: str, after: float | None) -> None:
-        """It surely did not arrive, or may be repeated: try later, with the same key."""
+        """It may have arrived: ask again later, with the same key. Until then it keeps its slot."""
         backoff = min(BACKOFF_FIRST * 2**operation.failures, BACKOFF_MOST) * self._clock.jitter(1.0, 1.2)
         told_before = operation.error == reason
-        operation.state, operation.error = "queued", reason
+        operation.state, operation.error = "sending", reason
         operation.failures += 1
         operation.due_at = self._clock.now() + max(backoff, after or 0.0)
         await self._write(operation, None if told_before else "operation.postponed", reason)
 
+    async def _requeue(self, operation: Operation, busy: Busy) -> None:
+        """It surely did not arrive: back into its lane, where it stood. When it goes is the governor's to say."""
+        reason = NO_BALANCE if busy.lack == "balance" else busy.reason
+        told_before = operation.error == reason
+        operation.state, operation.error, operation.due_at = "queued", reason, operation.created_at
+        kind = "queue.paused" if busy.lack == "balance" else "operation.postponed"
+        await self._write(operation, None if told_before else kind, busy.reason)
+
     async def _hold(self, operation: Operation, reason: str) -> None:
         """Nobody knows whether it was charged: never sent again by itself."""
         operation.state, operation.error, operation.due_at = "unconfirmed", reason, None
+        operation.settled_at = self._clock.now()
         await self._write(operation, "operation.unconfirmed", reason)
 
     async def _write(self, operation: Operation, kind: str | None, reason: str) -> None:

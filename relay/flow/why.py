@@ -92,6 +92,9 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "operation.accepted": lambda d: f"{d['kind']} accepted" + (f" for {d['target']}" if d["target"] else ""),
     "operation.refused": lambda d: f"refused: {d['reason']}",
     "operation.postponed": lambda d: f"not sent yet (attempt {d['attempt']}): {d['reason']}",
+    "operation.cancelled": lambda d: f"the {d['kind']} was cancelled before it was sent",
+    "queue.paused": lambda d: f"waits in the queue: {d['reason']}",
+    "queue.resumed": lambda _: "the queue goes on",
     "operation.unconfirmed": lambda d: f"held as unconfirmed, will not be sent again by itself: {d['reason']}",
     "operation.adopted": lambda d: f"adopted {d['provider_id']}: its webhook leaves no doubt that it is ours",
     "operation.adopted_by_hand": lambda d: f"adopted {d['provider_id']}: a person decided so",
@@ -115,6 +118,9 @@ def _next_operations(operations: list[Operation]) -> list[Moment]:
         if operation.state == "unconfirmed":
             text = f"{operation.kind} is unconfirmed ({operation.error}): settle it with `beatrelay tasks settle`"
             moments.append(Moment(operation.sent_at or operation.created_at, "operation.settle", text, data))
+        elif operation.state == "queued":
+            text = f"{operation.kind} waits in the queue" + (f": {operation.error}" if operation.error else "")
+            moments.append(Moment(operation.created_at, "operation.send", text, data))
         elif operation.due_at is not None:
             text = f"{operation.kind} will be sent" + (f"; last time: {operation.error}" if operation.error else "")
             moments.append(Moment(operation.due_at, "operation.send", text, data))

@@ -24,6 +24,7 @@ from .model import (
     TaskRow,
     Verdict,
 )
+from .queue import Claimed, Due, Funds, Load, QueueStore
 from .sealed import place_of
 from .sqlite import SqliteJournal
 
@@ -33,17 +34,20 @@ __all__ = [
     "UNDELIVERED",
     "Briefing",
     "Change",
+    "Claimed",
     "Conflict",
     "Deliveries",
     "DeliveryFilter",
     "DeliveryRow",
     "DeliveryState",
+    "Due",
     "EndpointKind",
     "EndpointRow",
     "EndpointStore",
     "Entry",
     "EventStore",
     "Finish",
+    "Funds",
     "InUse",
     "Journal",
     "JournalError",
@@ -54,11 +58,13 @@ __all__ = [
     "LanePolicy",
     "LaneRow",
     "Lanes",
+    "Load",
     "MediaRow",
     "Notice",
     "Operation",
     "OperationKind",
     "Pulse",
+    "QueueStore",
     "Receipt",
     "Receipts",
     "Received",

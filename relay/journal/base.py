@@ -31,6 +31,7 @@ from .model import (
     TaskRow,
 )
 from .notes import NoteStore
+from .queue import QueueStore
 from .sealed import SealedStore
 
 
@@ -73,8 +74,8 @@ class Tasks(Protocol):
     """The truth, and the operations that lead to it."""
 
     async def create(self, task: TaskRow, operation: Operation, entry: Entry) -> TaskRow:
-        """Write a new task with its first operation. If ``client_key`` is known already, nothing is written
-        and the task that has it is returned."""
+        """Write a new task with its first operation. If ``client_key`` was used less than a day ago, nothing is
+        written and the task that has it is returned; an older use gives the key up."""
         ...
 
     async def apply(self, change: Change) -> None:
@@ -91,8 +92,8 @@ class Tasks(Protocol):
 
     async def by_provider_id(self, provider_id: str) -> TaskRow | None: ...
 
-    async def recent(self, limit: int, before: str | None = None) -> list[TaskRow]:
-        """Newest first; ``before`` is the last id of the page before."""
+    async def recent(self, limit: int, before: str | None = None, batch: str | None = None) -> list[TaskRow]:
+        """Newest first; ``before`` is the last id of the page before; ``batch``: only of this one."""
         ...
 
     async def history(self, task_id: str) -> list[Entry]: ...
@@ -102,8 +103,8 @@ class Tasks(Protocol):
     async def operations(self, task_id: str) -> list[Operation]: ...
 
     async def operate(self, operation: Operation, entry: Entry) -> Operation:
-        """Write an edit or a compose down. If ``client_key`` is known already, nothing is written and the operation
-        that has it is returned. Raises :class:`Conflict` while another operation on the task is under way."""
+        """Write an edit or a compose down. If ``client_key`` was used less than a day ago, nothing is written and the
+        operation that has it is returned. Raises :class:`Conflict` while another operation on the task is under way."""
         ...
 
     async def unconfirmed(self) -> list[Operation]:
@@ -119,17 +120,8 @@ class Tasks(Protocol):
         poll it asked for stands."""
         ...
 
-    async def claim_operations(self, now: float, limit: int, lease: float) -> list[Operation]:
-        """Hand out operations to send, in the ``state`` that they had *before* this claim: one that is already
-        ``sending`` was begun by somebody whose lease ran out, so nobody knows whether it arrived."""
-        ...
-
     async def next_poll(self) -> float | None:
         """When the next poll is due."""
-        ...
-
-    async def next_operation(self) -> float | None:
-        """When the next operation is due to be sent."""
         ...
 
 
@@ -211,6 +203,9 @@ class Journal(Protocol):
 
     @property
     def deliveries(self) -> Deliveries: ...
+
+    @property
+    def queue(self) -> QueueStore: ...
 
     @property
     def notes(self) -> NoteStore: ...

@@ -7,14 +7,17 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from relay.contract import Unit
+
 from .lanes import LaneNews
 
 Verdict = Literal["accepted", "stale", "expired", "forged", "unparsable", "oversized"]
 Source = Literal["create", "poll", "webhook"]
 OperationKind = Literal["create", "edit", "compose"]
-OperationState = Literal["queued", "sending", "accepted", "unconfirmed", "refused", "abandoned"]
 DeliveryState = Literal["waiting", "due", "leased", "parked", "done", "dead", "unrouted"]
 """``parked``: its lane is paused. ``unrouted``: no recipe wanted the finish; nothing is to be done, but it is found."""
+OperationState = Literal["queued", "sending", "accepted", "unconfirmed", "refused", "abandoned", "cancelled"]
+"""``queued``: surely not at the provider. ``sending``: it may be; due again when its lease ends or a repeat is due."""
 
 
 class Receipt(Struct, kw_only=True):
@@ -57,9 +60,12 @@ class TaskRow(Struct, kw_only=True):
     row: str = "{}"
     """The spreadsheet row or other facts that the client attached, for recipes (JSON object)."""
     client_key: str | None = None
-    """The client's own idempotency key."""
+    """The client's own idempotency key; free again after a day."""
     client: str = ""
-    """Who asked for it: the id of an API key."""
+    """Who asked for it."""
+    batch: str = ""
+    tags: str = "[]"
+    """Words of the client's own, for recipes (JSON array)."""
     observed: str | None = None
     """The provider's latest word on the task (JSON of the contract's Task), untouched."""
     told_by: Source | None = None
@@ -100,7 +106,16 @@ class Operation(Struct, kw_only=True):
     fence: int = 0
     sent_at: float | None = None
     settled_at: float | None = None
+    """When its answer was taken in; for an unconfirmed one, when it was given up on."""
     error: str | None = None
+    client: str = ""
+    batch: str = ""
+    """With ``client``, the lane it waits in: lanes are served in turn."""
+    priority: int = 0
+    """-9 to 9; higher goes first."""
+    cost: int | None = None
+    """The least it can cost, in billionths of ``unit``; ``None`` if that is not known."""
+    unit: Unit = "credits"
 
     @property
     def key(self) -> str:
@@ -247,6 +262,11 @@ class Pulse(Struct, kw_only=True):
     oldest_due_poll: float | None
     oldest_due_delivery: float | None
     oldest_due_operation: float | None
+    """Sent without an answer, and due to be sent again."""
+    oldest_waiting_operation: float | None
+    """Queued: waits for its turn, a slot, or money."""
+    waiting: int
+    """How many operations are queued."""
     open_tasks: int
     unconfirmed: int
     pending_deliveries: int

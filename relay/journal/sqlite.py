@@ -28,6 +28,7 @@ from .sqlite_events import SqliteEvents
 from .sqlite_keys import SqliteKeys
 from .sqlite_lanes import SqliteLanes, oldest_due, park
 from .sqlite_notes import SqliteNotes
+from .sqlite_queue import SqliteQueue
 from .sqlite_receipts import SqliteReceipts
 from .sqlite_sealed import SqliteSealed
 from .sqlite_tasks import SqliteTasks
@@ -51,6 +52,7 @@ class SqliteJournal:
         self.receipts = SqliteReceipts(self)
         self.tasks = SqliteTasks(self)
         self.deliveries = SqliteDeliveries(self)
+        self.queue = SqliteQueue(self)
         self.notes = SqliteNotes(self)
         self.lanes = SqliteLanes(self)
         self.sealed = SqliteSealed(self)
@@ -214,7 +216,9 @@ def _pulse(connection: sqlite3.Connection) -> Pulse:
     one = connection.execute(
         f"""
         SELECT (SELECT min(next_poll_at) FROM tasks WHERE next_poll_at IS NOT NULL) AS oldest_due_poll,
-               (SELECT min(due_at) FROM operations WHERE due_at IS NOT NULL) AS oldest_due_operation,
+               (SELECT min(due_at) FROM operations WHERE state = 'sending') AS oldest_due_operation,
+               (SELECT min(due_at) FROM operations WHERE state = 'queued') AS oldest_waiting_operation,
+               (SELECT count(*) FROM operations WHERE state = 'queued') AS waiting,
                (SELECT count(*) FROM tasks WHERE next_poll_at IS NOT NULL) AS open_tasks,
                (SELECT count(*) FROM operations WHERE state = 'unconfirmed') AS unconfirmed,
                (SELECT count(*) FROM deliveries WHERE due_at IS NOT NULL)

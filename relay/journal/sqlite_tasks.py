@@ -13,7 +13,9 @@ from .sqlite_deliveries import append, insert_deliveries
 if TYPE_CHECKING:
     from .sqlite import SqliteJournal
 
-_TASK_FIXED = frozenset({"id", "version", "polls", "woken_at", "hint_receipt", "next_poll_at"})
+_TASK_FIXED = frozenset(
+    {"id", "version", "polls", "woken_at", "hint_receipt", "next_poll_at", "client_key", "client", "batch", "tags"}
+)
 _INSERT_TASK = insert("tasks", TaskRow)
 # A webhook that came in since the task was read keeps its hint and its poll: this change cannot know of it.
 _UNLESS_WOKEN = "CASE WHEN woken_at IS ? THEN ? ELSE {0} END"
@@ -32,10 +34,14 @@ _POLLED = (
     + " WHERE id = ?"
 )
 _INSERT_OPERATION = insert("operations", Operation)
-_OPERATION_FIXED = frozenset({"id", "task_id", "kind", "body", "created_at", "fence", "target", "client_key"})
+_OPERATION_FIXED = frozenset(
+    {"id", "task_id", "kind", "body", "created_at", "fence", "target", "client_key", "priority"}
+)  # the priority may have been changed since the operation was read
 _UPDATE_OPERATION = update("operations", Operation, skip=_OPERATION_FIXED) + " WHERE id = ? AND fence = ?"
 _INSERT_FINISH = insert("finishes", Finish)
 _INSERT_UPDATE = insert("updates", Finish)
+KEY_SECONDS = 86400.0
+"""How long a client's idempotency key is honoured; then it is free again."""
 
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -67,10 +73,15 @@ class SqliteTasks:
         rows = await self._rows(TaskRow, "SELECT * FROM tasks WHERE provider_id = ?", provider_id)
         return rows[0] if rows else None
 
-    async def recent(self, limit: int, before: str | None = None) -> list[TaskRow]:
-        if before is None:
-            return await self._rows(TaskRow, "SELECT * FROM tasks ORDER BY id DESC LIMIT ?", limit)
-        return await self._rows(TaskRow, "SELECT * FROM tasks WHERE id < ? ORDER BY id DESC LIMIT ?", before, limit)
+    async def recent(self, limit: int, before: str | None = None, batch: str | None = None) -> list[TaskRow]:
+        wanted: dict[str, object] = {}
+        if batch is not None:
+            wanted["batch = ? AND batch != ''"] = batch
+        if before is not None:
+            wanted["id < ?"] = before
+        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+        sql = f"SELECT * FROM tasks {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 (our own words)
+        return await self._rows(TaskRow, sql, *wanted.values(), limit)
 
     async def history(self, task_id: str) -> list[Entry]:
         def query(connection: sqlite3.Connection) -> list[Entry]:
@@ -105,30 +116,8 @@ class SqliteTasks:
 
         await self._journal.write(write)
 
-    async def claim_operations(self, now: float, limit: int, lease: float) -> list[Operation]:
-        def claim(connection: sqlite3.Connection) -> list[Operation]:
-            rows = connection.execute(
-                "SELECT * FROM operations WHERE due_at <= ? ORDER BY due_at LIMIT ?", (now, limit)
-            ).fetchall()
-            operations = [read(Operation, row) for row in rows]
-            for operation in operations:
-                operation.fence += 1
-                operation.attempts += 1
-                operation.sent_at = now
-                connection.execute(
-                    "UPDATE operations SET state = 'sending', due_at = ?, sent_at = ?, fence = ?, attempts = ?"
-                    " WHERE id = ?",
-                    (now + lease, now, operation.fence, operation.attempts, operation.id),
-                )
-            return operations
-
-        return await self._journal.write(claim)
-
     async def next_poll(self) -> float | None:
         return await self._journal.least("SELECT min(next_poll_at) FROM tasks WHERE next_poll_at IS NOT NULL")
-
-    async def next_operation(self) -> float | None:
-        return await self._journal.least("SELECT min(due_at) FROM operations WHERE due_at IS NOT NULL")
 
     async def _rows(self, struct: type[S], sql: str, *arguments: object) -> list[S]:
         return await self._journal.read(
@@ -139,8 +128,9 @@ class SqliteTasks:
 def _create(connection: sqlite3.Connection, task: TaskRow, operation: Operation, entry: Entry) -> TaskRow:
     if task.client_key is not None:
         row = connection.execute("SELECT * FROM tasks WHERE client_key = ?", (task.client_key,)).fetchone()
-        if row is not None:
+        if row is not None and row["created_at"] > task.created_at - KEY_SECONDS:
             return read(TaskRow, row)
+        connection.execute("UPDATE tasks SET client_key = NULL WHERE client_key = ?", (task.client_key,))
     connection.execute(_INSERT_TASK, values(task))
     connection.execute(_INSERT_OPERATION, values(operation))
     append(connection, [entry])
@@ -150,8 +140,9 @@ def _create(connection: sqlite3.Connection, task: TaskRow, operation: Operation,
 def _operate(connection: sqlite3.Connection, operation: Operation, entry: Entry) -> Operation:
     if operation.client_key is not None:
         row = connection.execute("SELECT * FROM operations WHERE client_key = ?", (operation.client_key,)).fetchone()
-        if row is not None:
+        if row is not None and row["created_at"] > operation.created_at - KEY_SECONDS:
             return read(Operation, row)
+        connection.execute("UPDATE operations SET client_key = NULL WHERE client_key = ?", (operation.client_key,))
     under_way = connection.execute(
         "SELECT kind, state FROM operations WHERE task_id = ? AND state IN ('queued', 'sending', 'unconfirmed')",
         (operation.task_id,),

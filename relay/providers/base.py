@@ -4,12 +4,13 @@ Vendors differ in few points, and each is named here: whether a create may be re
 whether a webhook is news or only a hint, how often one may poll. No vendor's name appears outside its module.
 """
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from relay.contract import ErrorBody, Task
+from relay.contract import ErrorBody, Task, Unit
 from relay.contract.files import FileRules
 
 
@@ -19,6 +20,8 @@ class Told(Struct):
     task: Task
     raw: str
     """The task as the provider wrote it (JSON), unknown fields and all."""
+    unit: Unit = "credits"
+    """What its amounts are counted in."""
 
 
 class Refused(Struct):
@@ -28,6 +31,11 @@ class Refused(Struct):
     status: int
 
 
+Lack = Literal["slot", "balance", "account", "turn"]
+"""What a request waits for: a slot, money, anything else that holds for the whole account (a connection, a valid key,
+a rate limit), or only its own turn: the same request is being worked on."""
+
+
 class Busy(Struct):
     """Surely not accepted, but may be later: no slot, no balance, no connection, or our key is not valid."""
 
@@ -35,6 +43,22 @@ class Busy(Struct):
     code: str
     after: float | None = None
     """Seconds the provider asks us to wait."""
+    lack: Lack = "account"
+
+
+class Standing(Struct):
+    """How the account stands: what decides whether more may be sent, and what the books are compared with."""
+
+    balance: Decimal
+    unit: Unit
+    limit: int
+    """Tasks that may run at once."""
+    active: int
+    """Tasks that do, whoever asked for them."""
+    tasks: int
+    """How many there have ever been."""
+    settled: Decimal
+    refunded: Decimal
 
 
 class Unclear(Struct):
@@ -122,7 +146,11 @@ class Provider(Protocol):
         ...
 
     async def usage(self) -> Passed:
-        """The account: balance, concurrency, totals."""
+        """The account, to be passed on: balance, concurrency, totals."""
+        ...
+
+    async def standing(self) -> Standing | Unclear:
+        """The account, to be reckoned with."""
         ...
 
     async def workflows(self) -> Passed:

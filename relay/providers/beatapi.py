@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from relay.contract import Data, ErrorBody, ErrorEnvelope, Task, decode, encode
+from relay.contract import Account, Data, ErrorBody, ErrorEnvelope, Task, Unit, decode, encode
 from relay.contract.files import CURRENT, LAUNCH, FileRules
 
 from .base import (
@@ -22,10 +22,12 @@ from .base import (
     Forged,
     Genuine,
     Hint,
+    Lack,
     MalformedWebhook,
     Missing,
     Passed,
     Refused,
+    Standing,
     Told,
     Unclear,
 )
@@ -33,7 +35,7 @@ from .base import (
 T = TypeVar("T")
 Contract = Literal["auto", "launch", "current"]
 # Waiting mends these without anybody changing the request: no slot, no money, or a key that is being renewed.
-_HOLD = {401, 402, 403, 429}
+_HOLD: dict[int, Lack] = {401: "account", 402: "balance", 403: "account", 429: "account"}
 # Said to the relay, not to who asked it: its key is not valid, it asked too often.
 _OURS = {401, 429}
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -117,6 +119,26 @@ class BeatApi:
     async def usage(self) -> Passed:
         return await self._passed("GET", "/v1/usage")
 
+    async def standing(self) -> Standing | Unclear:
+        try:
+            response = await self._send("GET", "/v1/usage?period=all" if self._contract == "current" else "/v1/usage")
+            if response.status_code != HTTPStatus.OK:
+                return Unclear(_words(response, _error(response)))
+            account = decode(response.content, Data[Account]).data
+        except (httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return Unclear(f"the account could not be read: {type(error).__name__}")
+        if self._contract == "auto":
+            self._contract = "launch" if account.period is msgspec.UNSET else "current"
+        return Standing(
+            balance=account.credit_balance,
+            unit="usd" if self._contract == "current" else "credits",
+            limit=account.concurrency.limit,
+            active=account.concurrency.active,
+            tasks=account.total_tasks,
+            settled=account.credits_settled,
+            refunded=account.credits_refunded,
+        )
+
     async def workflows(self) -> Passed:
         return await self._passed("GET", "/v1/workflows")
 
@@ -161,7 +183,7 @@ class BeatApi:
             return Busy(f"Beat API could not be reached: {_plain(error)}", "unreachable")
         except httpx.HTTPError as error:
             return Unclear(f"the answer to the create was lost: {_plain(error)}")
-        return _answer_to_create(response)
+        return self._answer_to_create(response)
 
     async def fetch(self, provider_id: str) -> FetchAnswer:
         try:
@@ -169,7 +191,7 @@ class BeatApi:
         except httpx.HTTPError as error:
             return Unclear(f"Beat API could not be reached: {_plain(error)}")
         if response.is_success:
-            return _told(response)
+            return self._told(response)
         error = _error(response)
         if response.status_code == HTTPStatus.NOT_FOUND:
             return Missing(error.message or "Beat API does not know this task for our key")
@@ -206,7 +228,36 @@ class BeatApi:
             raw = bytes(decode(body, _RawTask).data).decode()
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise MalformedWebhook(f"the body is not a Beat API event: {error}") from error
-        return Told(task, raw)
+        return Told(task, raw, self._unit(task))
+
+    def _unit(self, task: Task) -> Unit:
+        """The current contract counts in dollars. Its tasks tell themselves apart before the account was read."""
+        if self._contract == "auto":
+            return "credits" if task.task_kind is msgspec.UNSET else "usd"
+        return "usd" if self._contract == "current" else "credits"
+
+    def _told(self, response: httpx.Response) -> Told | Unclear:
+        try:
+            task = decode(response.content, Data[Task]).data
+            raw = bytes(decode(response.content, _RawTask).data).decode()
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return Unclear(f"Beat API answered {response.status_code} with something that is not a task: {error}")
+        return Told(task, raw, self._unit(task))
+
+    def _answer_to_create(self, response: httpx.Response) -> CreateAnswer:
+        if response.is_success:
+            return self._told(response)
+        error = _error(response)
+        words, after = _words(response, error), _after(response, error)
+        if response.status_code in _HOLD:
+            lack = "slot" if error.code == "user_concurrency_exceeded" else _HOLD[response.status_code]
+            return Busy(words, error.code, after, lack)
+        if response.status_code == HTTPStatus.CONFLICT:
+            # Our keys are never used twice, so the body is the same: the first send is still being worked on.
+            return Busy(words, error.code, after or 5.0, "turn")
+        if response.is_client_error and response.status_code != HTTPStatus.REQUEST_TIMEOUT:
+            return Refused(error, response.status_code)
+        return Unclear(words, after)
 
     async def _send(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, limit: float = 0.0, **content: Any
@@ -227,30 +278,6 @@ def _unavailable(message: str, after: float | None = None) -> Passed:
     if after is not None:
         body.retry_after_seconds = after
     return Passed(503, encode(ErrorEnvelope(body)), after)
-
-
-def _answer_to_create(response: httpx.Response) -> CreateAnswer:
-    if response.is_success:
-        return _told(response)
-    error = _error(response)
-    words, after = _words(response, error), _after(response, error)
-    if response.status_code in _HOLD:
-        return Busy(words, error.code, after)
-    if response.status_code == HTTPStatus.CONFLICT:
-        # Our keys are never used twice, so the body is the same: the first send is still being worked on.
-        return Busy(words, error.code, after or 5.0)
-    if response.is_client_error and response.status_code != HTTPStatus.REQUEST_TIMEOUT:
-        return Refused(error, response.status_code)
-    return Unclear(words, after)
-
-
-def _told(response: httpx.Response) -> Told | Unclear:
-    try:
-        task = decode(response.content, Data[Task]).data
-        raw = bytes(decode(response.content, _RawTask).data).decode()
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return Unclear(f"Beat API answered {response.status_code} with something that is not a task: {error}")
-    return Told(task, raw)
 
 
 def _error(response: httpx.Response) -> ErrorBody:

@@ -54,6 +54,8 @@ class SandboxAccount:
         self.ledger: list[Charge] = []
         self.creates = 0
         self.peak_concurrency = 0
+        self.refused: list[str] = []
+        """The code of each refusal for want of a slot or of money."""
         self.idempotent: dict[str, Remembered] = {}
         self.sessions: dict[str, Session] = {}
         """Realtime sessions by the idempotency key that made each."""
@@ -85,8 +87,10 @@ class SandboxAccount:
         if self.active >= self.settings.concurrency:
             message = f"{self.active} tasks are running; the limit of this account is {self.settings.concurrency}."
             after = max(1, round(30 / self.settings.speed))
+            self.refused.append("user_concurrency_exceeded")
             raise Refusal(429, "user_concurrency_exceeded", message, after=after)
         if self.balance <= 0 or self.balance < cost:
+            self.refused.append("insufficient_credits")
             raise Refusal(402, "insufficient_credits", f"This costs {cost} credits; the balance is {self.balance}.")
 
     def charge(self, task: SandboxTask, operation: str, cost: Decimal) -> None:

@@ -1,4 +1,4 @@
-"""The contract's endpoints, and the sandbox's own two."""
+"""The contract's endpoints, and the sandbox's own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +26,7 @@ from .account import PERIODS, SandboxAccount
 from .errors import Cut, Refusal
 from .faults import HEADER, Faults, task_faults
 from .files import MOST_BYTES, store
+from .pricing import price
 from .serving import HTML, serve, truncated
 from .task import SandboxTask
 from .world import World
@@ -309,6 +310,22 @@ async def change_faults(request: Asked, world: TheWorld) -> Response[bytes]:
     return json(world.settings.faults)
 
 
+class TopUp(msgspec.Struct):
+    """Launch credits that every account gets on top, also one that is made later."""
+
+    balance: int
+
+
+@post("/sandbox/top-up", status_code=200)
+async def top_up(request: Asked, world: TheWorld) -> Response[bytes]:
+    wanted: TopUp = await read_json(request, TopUp)
+    more = price(wanted.balance, world.settings.contract)
+    world.settings.balance += wanted.balance
+    for account in world.accounts.values():
+        account.balance += more
+    return json({"balances": [account.balance for account in world.accounts.values()]})
+
+
 ROUTES = [
     list_workflows,
     create_music_video,
@@ -330,4 +347,5 @@ ROUTES = [
     openapi,
     ledger,
     change_faults,
+    top_up,
 ]

@@ -1,6 +1,7 @@
 """Everything a running sandbox holds."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -33,6 +34,7 @@ class Ledger(Struct):
     charges: list[dict[str, Any]]
     creates: int
     peak_concurrency: int
+    refused: dict[str, int]
     webhooks: list[dict[str, Any]]
 
 
@@ -163,6 +165,7 @@ class World:
             ],
             creates=sum(account.creates for account in accounts),
             peak_concurrency=max((account.peak_concurrency for account in accounts), default=0),
+            refused=dict(Counter(code for account in accounts for code in account.refused)),
             webhooks=[dict(sent._asdict()) for sent in self.sender.attempts if sent.task_id in tasks],
         )
 

@@ -375,17 +375,6 @@ def test_the_command_line_settles_too(start: Start) -> None:
     assert (again.exit_code, "is unconfirmed" in again.output) == (1, True)
 
 
-def test_no_slot_and_no_balance_keep_the_request(start: Start) -> None:
-    line = start(sandbox={"balance": 80, "concurrency": 1})
-    first = line.create(row={"title": "1"})
-    line.until(first, "task.observed")
-    second = line.create(row={"title": "2"})
-    line.delivered(first)
-    (postponed, *_) = line.until(second, "operation.postponed")
-    assert "429" in postponed["reason"] or "402" in postponed["reason"]
-    assert line.task(second)["status"] == "queued"
-
-
 def test_health_readiness_and_metrics(start: Start) -> None:
     line = start()
     line.delivered(line.create())

@@ -8,6 +8,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +16,13 @@ import httpx
 from sqlite_utils import Database
 
 from connectors.base import Connector, ConnectorConfig, Delivery, Outcome, Retry
-from relay.contract import Task, decode
+from relay.contract import OPEN, Task, decode
+from relay.contract.pricing import RateTable
 from relay.flow.archive import MediaStore
 from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
+from relay.flow.estimate import Prices
+from relay.flow.govern import Governor
 from relay.flow.inbox import Inbox
 from relay.flow.intake import Intake
 from relay.flow.observe import Observer, Pace
@@ -27,12 +31,14 @@ from relay.flow.settle import Settler
 from relay.journal import MediaRow, SqliteJournal
 from relay.journal.migrations import migrations
 from relay.journal.sqlite import hand_back
-from relay.providers import Busy, CreateAnswer, FetchAnswer, Forged, Genuine, Hint, Passed, Told, Unclear
+from relay.providers import Busy, CreateAnswer, FetchAnswer, Forged, Genuine, Hint, Passed, Standing, Told, Unclear
 from relay.recipe import RecipeSet, Renderer, parse
 from relay.settings import Settings
 from relay.vault import Vault, new_key
 from tests.virtual import VirtualClock
 
+COST = 50
+"""What a video costs: the least that the rate table makes of an empty request."""
 RECIPE = """\
 name: Tell
 on: [task.succeeded, task.failed]
@@ -122,7 +128,13 @@ class Outside:
     chance: random.Random
     clock: VirtualClock
     honours_keys: bool
+    limit: int = 100
+    """Tasks that may run at once."""
+    balance: int = 10**6
     calm: bool = False
+    peak: int = 0
+    refused: int = 0
+    """Creates refused for want of a slot."""
     tasks: dict[str, Theirs] = field(default_factory=dict[str, Theirs])
     by_key: dict[str, str] = field(default_factory=dict[str, str])
     creates: list[str] = field(default_factory=list[str])
@@ -135,6 +147,14 @@ class Outside:
 
     def trouble(self, share: float) -> bool:
         return not self.calm and self.chance.random() < share
+
+    @property
+    def active(self) -> int:
+        return sum(task.status in OPEN for task in self.tasks.values())
+
+    def standing(self) -> Standing:
+        settled = Decimal(COST * len(self.tasks))
+        return Standing(Decimal(self.balance), "credits", self.limit, self.active, len(self.tasks), settled, Decimal(0))
 
     def advance(self) -> None:
         """Let every task show what it should by now, and send its webhooks, badly."""
@@ -173,9 +193,14 @@ class Provider:
         outside = self._outside
         await outside.clock.sleep(outside.chance.uniform(0.05, 1.5))
         if outside.trouble(0.15):
-            return Busy("no slot", "user_concurrency_exceeded", outside.chance.choice((None, 5.0)))
+            return Busy("no slot", "user_concurrency_exceeded", outside.chance.choice((None, 5.0)), "slot")
         if outside.honours_keys and key in outside.by_key:
             task = outside.tasks[outside.by_key[key]]
+        elif outside.active >= outside.limit:
+            outside.refused += 1
+            return Busy("no slot", "user_concurrency_exceeded", 30.0, "slot")
+        elif outside.balance < COST:
+            return Busy("no money", "insufficient_credits", None, "balance")
         else:
             task = self._accept(key)
         await outside.clock.sleep(outside.chance.uniform(0.0, 1.0))
@@ -196,6 +221,8 @@ class Provider:
         outside.tasks[task.id] = task
         outside.by_key[key] = task.id
         outside.creates.append(key)
+        outside.balance -= COST
+        outside.peak = max(outside.peak, outside.active)
         return task
 
     async def operate(self, kind: str, provider_id: str, target: str, body: str, key: str) -> CreateAnswer:
@@ -203,6 +230,13 @@ class Provider:
 
     async def shot_media(self, provider_id: str, target: str) -> Passed:
         raise AssertionError("nobody looks at shots here")
+
+    async def standing(self) -> Standing | Unclear:
+        outside = self._outside
+        await outside.clock.sleep(outside.chance.uniform(0.05, 1.0))
+        if outside.trouble(0.2):
+            return Unclear("503")
+        return outside.standing()
 
     async def usage(self) -> Passed:
         raise AssertionError("nobody asks for the usage here")
@@ -313,7 +347,9 @@ class Life:
         provider, renderer = Provider(outside), Renderer()
         recipes = RecipeSet([parse(RECIPE, "recipe.yaml")])
         self.observer = Observer(journal, clock, lambda: recipes, renderer, Pace(), self._news)
-        self.intake = Intake(journal, clock, provider, self.observer, lease=40.0)
+        self.governor = Governor(journal, clock, provider)
+        prices = Prices(RateTable(), self.governor)
+        self.intake = Intake(journal, clock, provider, self.observer, self.governor, prices, lease=40.0)
         budget = Budget(provider.polls_per_minute, clock)
         self.poller = Poller(journal, clock, provider, self.observer, Pace(), budget=budget, grace=120.0, lease=40.0)
         self.settler = Settler(journal, clock, provider, self.observer, timeout=20.0)
@@ -338,6 +374,7 @@ class Life:
         self._working = [asyncio.create_task(loop.run()) for loop in loops]
 
     def _news(self) -> None:
+        self.intake.nudge()
         self.poller.nudge()
         self.deliverer.nudge()
 

@@ -9,6 +9,7 @@ from . import notes as notes  # isort: skip  (the order is the order of the step
 from . import keys as keys  # isort: skip
 from . import endpoints as endpoints  # isort: skip
 from . import lanes as lanes  # isort: skip
+from . import queue as queue  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]

@@ -4,14 +4,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from relay.contract import ErrorBody, Task, decode
+from relay.contract.pricing import RateTable
+from relay.flow.estimate import Prices
+from relay.flow.govern import Governor
 from relay.flow.intake import Intake
 from relay.flow.observe import Observer, Pace
 from relay.journal import Operation, SqliteJournal, TaskRow
-from relay.providers import Busy, CreateAnswer, FetchAnswer, Forged, Genuine, Hint, Refused, Told, Unclear
+from relay.providers import Busy, CreateAnswer, FetchAnswer, Forged, Genuine, Hint, Refused, Standing, Told, Unclear
 from relay.recipe import RecipeSet, Renderer
 from tests.virtual import VirtualClock
 
@@ -29,6 +33,8 @@ class Scripted:
         self.sent: list[tuple[str, str, str]] = []
         self.honours_keys = False
         self.answer: Callable[[], Awaitable[CreateAnswer]] = accepted
+        self.standing_now: Standing | Unclear = Unclear("nobody knows")
+        self.asked = 0
 
     async def idempotent_create(self) -> bool:
         return self.honours_keys
@@ -40,6 +46,10 @@ class Scripted:
     async def operate(self, kind: str, provider_id: str, target: str, body: str, key: str) -> CreateAnswer:
         self.sent.append((f"{kind} {provider_id} {target}".strip(), body, key))
         return await self.answer()
+
+    async def standing(self) -> Standing | Unclear:
+        self.asked += 1
+        return self.standing_now
 
     async def fetch(self, provider_id: str) -> FetchAnswer:
         raise AssertionError("nobody polls here")
@@ -72,9 +82,12 @@ class Desk:
         self.journal = SqliteJournal.open(folder / "journal.db")
         self.provider = Scripted()
         observer = Observer(self.journal, self.clock, RecipeSet, Renderer(), Pace(), lambda: None)
-        self.intake = Intake(self.journal, self.clock, self.provider, observer, lease=40.0)
+        self.observer = observer
+        self.governor = Governor(self.journal, self.clock, self.provider)
+        prices = Prices(RateTable(), self.governor)
+        self.intake = Intake(self.journal, self.clock, self.provider, observer, self.governor, prices, lease=40.0)
 
-    async def accept(self, **more: str) -> str:
+    async def accept(self, **more: Any) -> str:
         return (await self.intake.accept("music-video", '{"images": []}', **more)).id
 
     async def turn(self) -> None:
@@ -110,14 +123,14 @@ async def test_a_request_is_sent_once_under_its_own_key(desk: Desk) -> None:
 
 async def test_busy_keeps_it_queued_and_waits_as_asked(desk: Desk) -> None:
     task_id = await desk.accept()
-    desk.provider.answer = answering(Busy("no slot", "user_concurrency_exceeded", 30.0))
-    for _ in range(3):
+    desk.provider.answer = answering(Busy("no slot", "user_concurrency_exceeded", 30.0, "slot"))
+    for times in range(1, 4):
         await desk.turn()
-        operation = await desk.operation(task_id)
-        assert operation.state == "queued"
-        assert operation.due_at is not None
-        assert operation.due_at - desk.clock.now() >= 30
-        desk.clock.advance(operation.due_at - desk.clock.now())
+        desk.clock.advance(29)
+        await desk.turn()
+        assert (await desk.operation(task_id)).state == "queued"
+        assert len(desk.provider.sent) == times
+        desk.clock.advance(1)
     desk.provider.answer = accepted
     await desk.turn()
     assert (await desk.operation(task_id)).state == "accepted"
@@ -172,7 +185,7 @@ async def test_an_answer_that_comes_after_the_lease_still_counts(desk: Desk) -> 
     sending = asyncio.create_task(desk.turn())
     await arrived.wait()
     desk.clock.advance(41)
-    (interrupted,) = await desk.journal.tasks.claim_operations(desk.clock.now(), 5, 40.0)
+    (interrupted,) = (await desk.journal.queue.claim(desk.clock.now(), 5, 40.0, fresh=0, funds=None)).operations
     assert interrupted.state == "sending"
     await desk.intake.send(interrupted)
     assert (await desk.operation(task_id)).state == "unconfirmed"

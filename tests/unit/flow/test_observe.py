@@ -51,7 +51,7 @@ class Door:
             id="op_1", task_id=task.id, kind="create", state="queued", body="{}", created_at=now, due_at=now
         )
         await self.journal.tasks.create(task, operation, Entry(task_id=task.id, at=now, kind="task.accepted"))
-        (claimed,) = await self.journal.tasks.claim_operations(now, 1, 60)
+        (claimed,) = (await self.journal.queue.claim(now, 1, 60, fresh=1, funds=None)).operations
         claimed.state, claimed.due_at = "accepted", None
         await self.observer.observe(task, told("queued"), "create", claimed)
         return await self.known()

@@ -76,7 +76,7 @@ def delivery(id: str, *, waits_for: list[str] | None = None, due_at: float | Non
 async def bound(journal: SqliteJournal, provider_id: str = "p1", next_poll_at: float | None = 100.0) -> TaskRow:
     """A task that the provider has accepted."""
     await journal.tasks.create(task(), operation(), entry())
-    (claimed,) = await journal.tasks.claim_operations(1.0, 10, 30.0)
+    (claimed,) = (await journal.queue.claim(1.0, 10, 30.0, fresh=10, funds=None)).operations
     known = await known_task(journal)
     known.provider_id, known.next_poll_at = provider_id, next_poll_at
     claimed.state, claimed.due_at = "accepted", None
@@ -218,8 +218,8 @@ async def test_a_claimed_poll_is_handed_out_once_until_its_lease_ends(journal: S
 
 async def test_an_interrupted_operation_is_handed_out_as_sending(journal: SqliteJournal) -> None:
     await journal.tasks.create(task(), operation(), entry())
-    (first,) = await journal.tasks.claim_operations(1.0, 5, 30.0)
-    (second,) = await journal.tasks.claim_operations(31.0, 5, 30.0)
+    (first,) = (await journal.queue.claim(1.0, 5, 30.0, fresh=5, funds=None)).operations
+    (second,) = (await journal.queue.claim(31.0, 5, 30.0, fresh=0, funds=None)).operations
     assert (first.state, second.state) == ("queued", "sending")
     first.state, first.due_at = "accepted", None
     with pytest.raises(Conflict):
