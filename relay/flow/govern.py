@@ -183,15 +183,18 @@ class Governor:
         if pause.because == "provider":
             self.pause = None
             return True
-        if self.standing is None:
+        funds = self._funds(await self._load())
+        if funds is None:
             pause.until = self._look_at
             over = pause.probe_at <= now
         else:
-            over = self._covers(pause, self.standing.balance, now)
+            over = self._covers(pause, Decimal(funds.amount) / BILLION, now)
             pause.until = self._look_at = now + CHECK
         if over:
             self.pause = None
             await self._journal.queue.untold(now, "queue.resumed", NO_BALANCE, TOLD)
+        else:  # also those that came meanwhile
+            await self._journal.queue.told(now, "queue.paused", NO_BALANCE, TOLD)
         return over
 
     def _covers(self, pause: Pause, balance: Decimal, now: float) -> bool:
