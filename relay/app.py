@@ -29,6 +29,7 @@ from relay.api.hooks import HooksController
 from relay.api.keys import KeysController
 from relay.api.manage import ManageController
 from relay.api.media import get_media, head_media
+from relay.api.money import MoneyController
 from relay.api.other_tasks import OtherTasksController
 from relay.api.queue import QueueController
 from relay.api.realtime import RealtimeController
@@ -54,6 +55,7 @@ from relay.flow.keys import Keys
 from relay.flow.look import Look
 from relay.flow.observe import Observer, Pace
 from relay.flow.poll import Budget, Poller
+from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
 from relay.flow.targets import Targets
@@ -120,6 +122,7 @@ class Relay:
         self.observer = Observer(journal, clock, lambda: self.recipes, renderer, pace, self._news)
         self.governor = Governor(journal, clock, self.provider)
         prices = Prices(settings.rates, self.governor)
+        self.reconciler = Reconciler(journal, clock, self.provider, self.governor)
         self.quotes = Quotes(journal, self.governor, prices)
         self.intake = Intake(
             journal,
@@ -166,7 +169,7 @@ class Relay:
             self.settler.nudge,
             self.metrics.count_webhook,
         )
-        self.housekeeping = Housekeeping(journal, clock, settings.retention_days)
+        self.housekeeping = Housekeeping(journal, clock, settings.retention_days, self.reconciler)
         self.loops = (self.intake, self.poller, self.settler, self.deliverer)
 
     def _deep_check(self, client: GuardedClient) -> DeepCheck | None:
@@ -240,6 +243,7 @@ def create_app(relay: Relay) -> Litestar:
             ManageController,
             DeliveriesController,
             QueueController,
+            MoneyController,
             ConnectionsController,
             EndpointsController,
             HooksController,
@@ -257,6 +261,7 @@ def create_app(relay: Relay) -> Litestar:
         "canceller": relay.canceller,
         "governor": relay.governor,
         "quotes": relay.quotes,
+        "reconciler": relay.reconciler,
         "store": relay.store,
         "metrics": relay.metrics,
         "settler": relay.settler,

@@ -20,6 +20,7 @@ class Metrics:
                 "open_tasks": "Tasks that are still polled.",
                 "unconfirmed": "Operations that a person must settle.",
                 "waiting": "Requests in the submission queue.",
+                "books_differ": "1 if the provider's totals differ lastingly from the ledger.",
                 "pending_deliveries": "Deliveries not yet done.",
                 "dead_deliveries": "Dead letters.",
                 "oldest_due_poll_seconds": "How long the oldest due poll is overdue.",
@@ -34,6 +35,10 @@ class Metrics:
         if verdict not in self._verdicts:
             self._verdicts[verdict] = self.webhooks.labels(verdict)
         self._verdicts[verdict].inc()
+
+    def compare(self, differs: bool) -> None:
+        """Whether the ledger and the provider's totals differ."""
+        self._gauges["books_differ"].set(differs)
 
     def render(self, pulse: Pulse, now: float, last_commit_at: float) -> bytes:
         """The text that Prometheus scrapes."""

@@ -4,7 +4,7 @@ from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct, field
 
-from .parts import TheClock, TheGovernor, TheJournal, TheMetrics
+from .parts import TheClock, TheGovernor, TheJournal, TheMetrics, TheReconciler
 
 OVERDUE = 120.0
 """Seconds that the oldest due work may wait before the relay calls itself stuck."""
@@ -28,6 +28,8 @@ class Readiness(Struct):
     last_commit: float
     """Seconds since the last durable commit."""
     problems: list[str] = field(default_factory=list[str])
+    notices: list[str] = field(default_factory=list[str])
+    """What a person should look at although work moves."""
 
 
 @get("/health", operation_id="health", summary="Is the relay alive?", tags=["Operations"])
@@ -43,7 +45,9 @@ async def health() -> Health:
     tags=["Operations"],
     responses={503: ResponseSpec(Readiness, description="Work is stuck.", generate_examples=False)},
 )
-async def ready(journal: TheJournal, clock: TheClock, governor: TheGovernor) -> Response[Readiness]:
+async def ready(
+    journal: TheJournal, clock: TheClock, governor: TheGovernor, reconciler: TheReconciler
+) -> Response[Readiness]:
     """503 when due work has waited too long: an endpoint that answers is not a line that moves."""
     pulse, now = await journal.pulse(), clock.now()
 
@@ -60,6 +64,11 @@ async def ready(journal: TheJournal, clock: TheClock, governor: TheGovernor) -> 
     problems = [f"the oldest due {name} has waited {age:.0f} s" for name, age in ages.items() if age > OVERDUE]
     if not journal.alive:
         problems.append("the journal's writer has stopped; restart the relay and look at its log")
+    notices: list[str] = []
+    if reconciler.state == "differs":
+        notices.append("the provider's totals differ from the ledger; see /relay/v1/reconciliation")
+    if governor.pause is not None:
+        notices.append(f"the queue is paused: {governor.pause.reason}")
     readiness = Readiness(
         ready=not problems,
         oldest_due_poll=ages["poll"],
@@ -68,6 +77,7 @@ async def ready(journal: TheJournal, clock: TheClock, governor: TheGovernor) -> 
         waiting_operations=pulse.waiting,
         last_commit=round(now - journal.last_commit_at(), 3),
         problems=problems,
+        notices=notices,
     )
     return Response(readiness, status_code=503 if problems else 200)
 
@@ -79,6 +89,7 @@ async def ready(journal: TheJournal, clock: TheClock, governor: TheGovernor) -> 
     tags=["Operations"],
     media_type="text/plain; version=0.0.4; charset=utf-8",
 )
-async def metrics(journal: TheJournal, clock: TheClock, metrics: TheMetrics) -> bytes:
+async def metrics(journal: TheJournal, clock: TheClock, metrics: TheMetrics, reconciler: TheReconciler) -> bytes:
     """Counters and gauges; no secret, no id."""
+    metrics.compare(reconciler.state == "differs")
     return metrics.render(await journal.pulse(), clock.now(), journal.last_commit_at())

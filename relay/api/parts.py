@@ -17,6 +17,7 @@ from relay.flow.govern import Governor
 from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
 from relay.flow.keys import Keys
+from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
 from relay.journal import Journal
@@ -38,6 +39,7 @@ TheMetrics = NamedDependency[SkipValidation[Metrics]]
 TheProvider = NamedDependency[SkipValidation[Provider]]
 TheReplayer = NamedDependency[SkipValidation[Replayer]]
 TheQuotes = NamedDependency[SkipValidation[Quotes]]
+TheReconciler = NamedDependency[SkipValidation[Reconciler]]
 TheSettler = NamedDependency[SkipValidation[Settler]]
 TheSpool = NamedDependency[SkipValidation[Path]]
 TheStore = NamedDependency[SkipValidation[MediaStore]]

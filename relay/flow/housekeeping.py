@@ -1,6 +1,7 @@
 """What is done from time to time rather than for a task: APScheduler keeps the times, the journal does the work."""
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -8,22 +9,31 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from relay.clock import Clock
 from relay.journal import Journal
 
+from .reconcile import Reconciler
+
 log = logging.getLogger("beatrelay")
 
 DAY = 86400.0
+COMPARE = 60
+"""Seconds between two readings of the account; the first is at the start."""
 CHUNK = 1000
 """Rows deleted in one transaction: small enough that no webhook waits for it."""
 
 
 class Housekeeping:
-    """Forgets receipts and history older than ``retention_days``; never tasks, operations or what they cost."""
+    """Forgets receipts and history older than ``retention_days``, never tasks, operations or what they cost; and
+    compares the books with the provider's."""
 
-    def __init__(self, journal: Journal, clock: Clock, retention_days: int) -> None:
+    def __init__(self, journal: Journal, clock: Clock, retention_days: int, reconciler: Reconciler) -> None:
         self._journal = journal
         self._clock = clock
         self._retention_days = retention_days
         self._scheduler: Any = AsyncIOScheduler(timezone="UTC")
         self._scheduler.add_job(self.forget, "interval", hours=1, jitter=300, max_instances=1, coalesce=True)
+        first = datetime.now(UTC)
+        self._scheduler.add_job(
+            reconciler.check, "interval", seconds=COMPARE, max_instances=1, coalesce=True, next_run_time=first
+        )
 
     def start(self) -> None:
         """Begin to keep the times."""

@@ -18,6 +18,7 @@ from relay.providers import Told
 from relay.recipe import RecipeSet, Renderer
 
 from .announce import Announcer
+from .books import book
 from .plan import plan
 from .view import finished_task, row_of
 
@@ -135,7 +136,8 @@ class Observer:
         if finished:
             after.revision, after.finished_at = before.revision + 1, now
         after.next_poll_at = self._next_poll(after, told.task)
-        change = Change(task=after, history=[_entry(before, after, source, confirming, now)])
+        after.usage, ledger = book(before.usage, told, source, now)
+        change = Change(task=after, history=[_entry(before, after, source, confirming, now)], ledger=ledger)
         if finished:
             self._finish(change, told, source, now, woken=before.hint_receipt is not None)
         return change

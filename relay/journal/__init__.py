@@ -4,6 +4,7 @@ from .base import Conflict, Deliveries, InUse, Journal, JournalError, Receipts, 
 from .endpoints import EndpointKind, EndpointRow, EndpointStore, EventStore, Notice
 from .keys import KeyRow, KeyStore
 from .lanes import BREAK_AFTER, GIVE_UP, LaneNews, LanePolicies, LanePolicy, LaneRow, Lanes
+from .ledger import Balance, Baseline, LedgerStore, LedgerSum
 from .model import (
     UNDELIVERED,
     Briefing,
@@ -13,6 +14,7 @@ from .model import (
     DeliveryState,
     Entry,
     Finish,
+    LedgerLine,
     MediaRow,
     Operation,
     OperationKind,
@@ -32,6 +34,8 @@ __all__ = [
     "BREAK_AFTER",
     "GIVE_UP",
     "UNDELIVERED",
+    "Balance",
+    "Baseline",
     "Briefing",
     "Change",
     "Claimed",
@@ -58,6 +62,9 @@ __all__ = [
     "LanePolicy",
     "LaneRow",
     "Lanes",
+    "LedgerLine",
+    "LedgerStore",
+    "LedgerSum",
     "Load",
     "MediaRow",
     "Notice",

@@ -15,6 +15,7 @@ from .connections import ConnectionStore
 from .endpoints import EndpointStore, EventStore
 from .keys import KeyStore
 from .lanes import LanePolicies, Lanes
+from .ledger import LedgerStore
 from .model import (
     Briefing,
     Change,
@@ -203,6 +204,9 @@ class Journal(Protocol):
 
     @property
     def deliveries(self) -> Deliveries: ...
+
+    @property
+    def ledger(self) -> LedgerStore: ...
 
     @property
     def queue(self) -> QueueStore: ...

@@ -66,6 +66,8 @@ class TaskRow(Struct, kw_only=True):
     batch: str = ""
     tags: str = "[]"
     """Words of the client's own, for recipes (JSON array)."""
+    usage: str = "{}"
+    """What it has cost so far by the ledger (JSON: unit, and billionths by kind)."""
     observed: str | None = None
     """The provider's latest word on the task (JSON of the contract's Task), untouched."""
     told_by: Source | None = None
@@ -199,6 +201,22 @@ class MediaRow(Struct, kw_only=True):
     stored_at: float
 
 
+MoneyKind = Literal["reserved", "charged", "settled", "refunded"]
+
+
+class LedgerLine(Struct, kw_only=True):
+    """By how much one of a task's amounts changed. Never changed itself, and never deleted."""
+
+    at: float
+    kind: MoneyKind
+    amount: int
+    """In billionths of ``unit``; negative where the provider took it back."""
+    unit: Unit
+    told_by: Source
+    operation_id: str = ""
+    """Empty: the latest accepted operation of the task, filled in when it is written."""
+
+
 class Change(Struct, kw_only=True):
     """Everything one piece of news causes: applied whole, or not at all."""
 
@@ -209,6 +227,7 @@ class Change(Struct, kw_only=True):
     update: Finish | None = None
     """The same news as an event of its own, for endpoints that want to hear of every change."""
     deliveries: list[DeliveryRow] = field(default_factory=list[DeliveryRow])
+    ledger: list[LedgerLine] = field(default_factory=list[LedgerLine])
     operation: Operation | None = None
     """An operation this news settles; must still carry the fence it was claimed with."""
 

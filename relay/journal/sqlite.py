@@ -27,6 +27,7 @@ from .sqlite_endpoints import SqliteEndpoints
 from .sqlite_events import SqliteEvents
 from .sqlite_keys import SqliteKeys
 from .sqlite_lanes import SqliteLanes, oldest_due, park
+from .sqlite_ledger import SqliteLedger
 from .sqlite_notes import SqliteNotes
 from .sqlite_queue import SqliteQueue
 from .sqlite_receipts import SqliteReceipts
@@ -52,6 +53,7 @@ class SqliteJournal:
         self.receipts = SqliteReceipts(self)
         self.tasks = SqliteTasks(self)
         self.deliveries = SqliteDeliveries(self)
+        self.ledger = SqliteLedger(self)
         self.queue = SqliteQueue(self)
         self.notes = SqliteNotes(self)
         self.lanes = SqliteLanes(self)

@@ -9,6 +9,7 @@ from .base import Conflict, Superseded
 from .model import Change, Entry, Finish, Operation, TaskRow
 from .rows import insert, read, update, values
 from .sqlite_deliveries import append, insert_deliveries
+from .sqlite_ledger import book
 
 if TYPE_CHECKING:
     from .sqlite import SqliteJournal
@@ -171,6 +172,7 @@ def _apply(connection: sqlite3.Connection, change: Change) -> None:
         )
         _pick_up_early_receipts(connection, task)
     append(connection, change.history)
+    book(connection, task, change.ledger)
     if change.finish is not None:
         connection.execute(_INSERT_FINISH, values(change.finish))
     if change.update is not None:

@@ -10,6 +10,7 @@ from . import keys as keys  # isort: skip
 from . import endpoints as endpoints  # isort: skip
 from . import lanes as lanes  # isort: skip
 from . import queue as queue  # isort: skip
+from . import ledger as ledger  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]
