@@ -5,11 +5,11 @@ import time
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
-from relay.contract import Credits, Data, Listing, Unit
+from relay.contract import Credits, Data, Listing, Unit, encode
 from relay.contract.pricing import amount
 from relay.contract.rules import Violation
 from relay.flow.estimate import Quote
@@ -63,7 +63,7 @@ class MoneyController(Controller):
     responses = {400: BAD_REQUEST, 401: UNAUTHORIZED}  # noqa: RUF012 (litestar reads it once)
 
     @post("/estimates", operation_id="estimate", summary="Estimate what requests will cost", status_code=200)
-    async def estimate(self, data: JSONBody[EstimateRequest], quotes: TheQuotes) -> Data[Quote]:
+    async def estimate(self, data: JSONBody[EstimateRequest], quotes: TheQuotes) -> Response[Data[Quote]]:
         """Checked by the same rules as a create, and nothing is sent. `least` and `most` differ where only the
         provider can measure the song."""
         items = _items(data)
@@ -75,7 +75,8 @@ class MoneyController(Controller):
         if violations:
             details = [msgspec.structs.asdict(violation) for violation in violations]
             raise ApiError(400, "; ".join(map(str, violations[:20])) + ".", details=details)
-        return Data(await quotes.quote([(item.workflow, msgspec.json.encode(item.request).decode()) for item in items]))
+        bodies = [(item.workflow, msgspec.json.encode(item.request).decode()) for item in items]
+        return _exact(await quotes.quote(bodies))
 
     @get("/ledger", operation_id="readLedger", summary="Read what was spent")
     async def ledger(
@@ -86,16 +87,21 @@ class MoneyController(Controller):
         until: Annotated[str, QueryParameter(name="to", description="Last day (UTC).")] = "",
         limit: Annotated[int, QueryParameter(ge=1, le=1000, description="Most entries to return.")] = 100,
         after: Annotated[str, QueryParameter(description="The last name of the page before.")] = "",
-    ) -> Data[Listing[LedgerEntry]]:
+    ) -> Response[Data[Listing[LedgerEntry]]]:
         """Exactly as the provider told it, whenever it told it; kept for ever."""
         begin = _day("from", since) if since else 0.0
         end = _day("to", until) + 86400 if until else FOREVER
-        return Data(Listing([_entry(one) for one in await journal.ledger.sums(by, begin, end, limit, after)]))
+        return _exact(Listing([_entry(one) for one in await journal.ledger.sums(by, begin, end, limit, after)]))
 
     @get("/reconciliation", operation_id="reconcile", summary="Compare the ledger with the provider's totals")
-    async def reconciliation(self, reconciler: TheReconciler) -> Data[Reconciliation]:
+    async def reconciliation(self, reconciler: TheReconciler) -> Response[Data[Reconciliation]]:
         """Reads both anew. A difference that lasts means that something was spent which this relay knows nothing of."""
-        return Data(await reconciler.check())
+        return _exact(await reconciler.check())
+
+
+def _exact(value: Any) -> Response[Any]:
+    """Amounts as exact numbers, as the contract has them."""
+    return Response(encode(Data(value)), media_type="application/json")
 
 
 def _items(data: EstimateRequest) -> list[Item]:
