@@ -143,12 +143,12 @@ class World:
         raise Refusal(404, "not_found", "There is no such file.")
 
     async def video(self, task: SandboxTask, shot_id: str = "") -> bytes:
-        """The finished video, made once, beside the loop."""
+        """The finished video, made beside the loop, and once for all that look the same."""
         shot = task.shot(shot_id) if shot_id else None
         text = task.caption if shot is None else str(shot.prompt)
-        key = f"{task.id}/{shot_id}/{text}"
+        seconds = 1.0 if shot_id else 4.0
+        key = f"{task.aspect_ratio}/{seconds}/{text}"
         if key not in self._videos:
-            seconds = 1.0 if shot_id else 4.0
             work = asyncio.to_thread(make_video, text, task.aspect_ratio, seconds=seconds)
             self._videos[key] = asyncio.create_task(work)
         return await asyncio.shield(self._videos[key])

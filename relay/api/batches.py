@@ -1,0 +1,186 @@
+"""Spreadsheets over HTTP: give a sheet, see its plan, start it, watch it, take the results."""
+
+from typing import Annotated, Any
+
+from litestar import Controller, Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Struct
+
+from relay.contract import Data, Listing
+from relay.flow.batches import Summary
+from relay.flow.sheets import Answers, BatchPlan, Sheets, UnknownBatch
+from relay.journal import BatchRow
+from relay.sheets import SheetError
+from relay.sheets.put import beside
+from relay.sheets.read import MOST_BYTES
+
+from .answers import BAD_REQUEST, client_of, refusal
+from .auth import caller_of
+from .errors import ApiError
+from .origin import Priority, Tags, origin_of
+from .parts import TheBatches, TheSheets
+
+NO_BATCH = refusal("There is no such batch.")
+FILE = ResponseSpec(bytes, description="The sheet with its results.", generate_examples=False)
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+Pairs = Annotated[
+    list[str] | None,
+    QueryParameter(description="May be repeated."),
+]
+
+
+class BatchSummary(Struct):
+    """One line of the list of batches. Times are Unix seconds."""
+
+    id: str
+    name: str
+    sheet: str
+    state: str
+    digest: str
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+
+
+class BatchesController(Controller):
+    """A sheet becomes a plan, and once it is started, one task a row. The same row is never asked for twice."""
+
+    path = "/relay/v1/batches"
+    tags = ("Batches",)
+
+    @post(
+        operation_id="planBatch",
+        summary="Plan a sheet",
+        status_code=201,
+        responses={400: BAD_REQUEST},
+        request_max_body_size=MOST_BYTES,
+        opt={"scope": "submit"},
+    )
+    async def plan_batch(
+        self,
+        request: Request[Any, Any, Any],
+        sheets: TheSheets,
+        name: Annotated[str, QueryParameter(max_length=255, description="The file's name; ids belong to it.")],
+        sheet: Annotated[str | None, QueryParameter(description="Which sheet of a workbook.")] = None,
+        column: Pairs = None,
+        default: Pairs = None,
+        priority: Priority = 0,
+        tags: Tags = "",
+    ) -> Data[BatchPlan]:
+        """The body is the file itself (CSV, XLSX, XLS or ODS). Answers with every row, everything that is wrong with it
+        by cell, what was asked for before, and the price against the balance. Nothing is sent until it is started.
+
+        `column=Track link=audio_url` says what a column means; `default=aspect_ratio=9:16` fills in empty cells."""
+        try:
+            plan = await sheets.plan(
+                await request.body(),
+                name,
+                origin_of(request, priority, "", tags),
+                sheet=sheet,
+                mapping=_pairs(column, "column"),
+                defaults=_pairs(default, "default"),
+            )
+        except SheetError as error:
+            raise ApiError(400, f"The sheet cannot be planned: {error}.") from error
+        return Data(plan)
+
+    @get(operation_id="listBatches", summary="List batches, newest first", opt={"scope": "operate"})
+    async def list_batches(
+        self,
+        batches: TheBatches,
+        limit: Annotated[int, QueryParameter(ge=1, le=500, description="Most batches to return.")] = 50,
+        before: Annotated[str | None, QueryParameter(description="The last id of the page before.")] = None,
+    ) -> Data[Listing[BatchSummary]]:
+        """Every sheet that was ever given."""
+        return Data(Listing([_summary(batch) for batch in await batches.recent(limit, before)]))
+
+    @get(
+        "/{batch_id:str}",
+        operation_id="getBatch",
+        summary="Ask how a batch stands",
+        responses={404: NO_BATCH},
+        opt={"scope": "read"},
+    )
+    async def get_batch(
+        self, request: Request[Any, Any, Any], batch_id: FromPath[str], sheets: TheSheets, batches: TheBatches
+    ) -> Data[Summary]:
+        """Counts by status, credits settled, and the time that is left."""
+        return Data(await batches.summary(await _batch(request, sheets, batch_id)))
+
+    @post(
+        "/{batch_id:str}/start",
+        operation_id="startBatch",
+        summary="Start a planned batch",
+        status_code=200,
+        responses={400: BAD_REQUEST, 404: NO_BATCH},
+        opt={"scope": "submit"},
+    )
+    async def start_batch(
+        self,
+        request: Request[Any, Any, Any],
+        batch_id: FromPath[str],
+        data: JSONBody[Answers],
+        sheets: TheSheets,
+        batches: TheBatches,
+    ) -> Data[Summary]:
+        """Every row that is new becomes a task, and so do changed and failed ones if you say so. Starting it again
+        changes nothing."""
+        batch = await _batch(request, sheets, batch_id)
+        started = await sheets.start(batch.id, batch.client, data)
+        batches.nudge()
+        return Data(await batches.summary(started))
+
+    @get(
+        "/{batch_id:str}/result",
+        operation_id="getBatchResult",
+        summary="Take the sheet with its results",
+        responses={200: FILE, 404: NO_BATCH, 409: refusal("The results cannot be put into this sheet.")},
+        opt={"scope": "read"},
+    )
+    async def get_result(
+        self, request: Request[Any, Any, Any], batch_id: FromPath[str], sheets: TheSheets, batches: TheBatches
+    ) -> Response[bytes]:
+        """The file as it was given, with a status, link, credits, task, error and time beside each row; also while the
+        batch runs."""
+        batch = await _batch(request, sheets, batch_id)
+        try:
+            content = sheets.result(batch, await batches.results(batch))
+        except (SheetError, OSError) as error:
+            raise ApiError(409, f"The results cannot be written: {error}.", code="bad_request") from error
+        name = beside(sheets.file(batch)).name
+        headers = {"content-disposition": f'attachment; filename="{name}"', "x-content-type-options": "nosniff"}
+        return Response(content, headers=headers, media_type=_XLSX if batch.sheet else "text/csv")
+
+
+async def _batch(request: Request[Any, Any, Any], sheets: Sheets, batch_id: str) -> BatchRow:
+    client = None if caller_of(request).may("operate") else client_of(request)
+    try:
+        return await sheets.get(batch_id, client)
+    except UnknownBatch as error:
+        raise ApiError(404, f"{error}.") from error
+
+
+def _pairs(texts: list[str] | None, name: str) -> dict[str, str]:
+    """``["a=b"]`` → ``{"a": "b"}``; the last ``=`` counts, for a title may have one."""
+    pairs: dict[str, str] = {}
+    for text in texts or []:
+        left, mark, right = text.rpartition("=") if name == "column" else text.partition("=")
+        if not (mark and left.strip() and right.strip()):
+            raise ApiError(400, f"{name} is {text[:80]!r}; it must be like `{name}=Title=field`.")
+        pairs[left.strip()] = right.strip()
+    return pairs
+
+
+def _summary(batch: BatchRow) -> BatchSummary:
+    return BatchSummary(
+        id=batch.id,
+        name=batch.name,
+        sheet=batch.sheet,
+        state=batch.state,
+        digest=batch.digest,
+        created_at=batch.created_at,
+        started_at=batch.started_at,
+        finished_at=batch.finished_at,
+    )

@@ -1,0 +1,198 @@
+"""``beatrelay batch``: a sheet of songs becomes videos, over the running relay's own API."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from relay.sheets.put import beside, digest, may_replace, write_whole
+from relay.remote import Api, api_of
+
+PAUSE = 1.0
+"""Seconds between two looks at a running batch."""
+SHOWN = 40
+"""Rows with problems that are shown one by one; the rest is counted."""
+_STATES = {
+    "new": "new: will be asked for",
+    "known": "asked for before: nothing is sent or charged",
+    "changed": "changed since they were asked for (--changed asks again, and pays again)",
+    "failed": "failed earlier (--failed asks again)",
+    "twin": "the same as an earlier row: asked for once",
+    "invalid": "invalid: cannot be asked for",
+}
+
+
+@click.group()
+@click.option("--url", help="The running relay; default: from the settings.")
+@click.option("--config", type=click.Path(path_type=Path), default=Path("beatrelay.toml"), show_default=True)
+@click.pass_context
+def batch(context: click.Context, url: str | None, config: Path) -> None:
+    """Turn a spreadsheet of songs into videos."""
+    context.obj = api_of(url, config)
+
+
+@batch.command("run")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--sheet", help="Which sheet of a workbook; default: the first visible one.")
+@click.option("--map", "columns", multiple=True, metavar="COLUMN=FIELD", help="What a column means; may be repeated.")
+@click.option("--set", "defaults", multiple=True, metavar="FIELD=VALUE", help="Fills in empty cells; may be repeated.")
+@click.option("--tag", "tags", multiple=True, help="A tag for recipes to match; may be repeated.")
+@click.option("--priority", type=click.IntRange(-9, 9), default=0, show_default=True, help="Higher goes first.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and its price, and stop.")
+@click.option("--changed", is_flag=True, help="Ask again for rows that have changed; each is charged again.")
+@click.option("--failed", is_flag=True, help="Ask again for rows that failed.")
+@click.option("--yes", is_flag=True, help="Do not ask before spending.")
+@click.option("--in-place", is_flag=True, help="Write the results into FILE itself; default: beside it.")
+@click.pass_obj
+def run_command(api: Api, file: Path, **options: Any) -> None:
+    """Make a video of every new row of FILE (CSV, XLSX, XLS or ODS).
+
+    First the plan: every row, what is wrong with it by cell, and the price against the balance. Then, once you agree,
+    each new row becomes one task. Running the same sheet again asks only for what is new. Ctrl-C leaves the batch
+    running; `beatrelay batch attach` comes back to it.
+    """
+    console = Console()
+    content = file.read_bytes()
+    query: list[tuple[str, str]] = [("name", file.name)]
+    query += [("sheet", options["sheet"])] if options["sheet"] else []
+    query += [("column", pair) for pair in options["columns"]]
+    query += [("default", pair) for pair in options["defaults"]]
+    headers = {"x-beatrelay-priority": str(options["priority"]), "x-beatrelay-tags": ",".join(options["tags"])}
+    plan = api.call("POST", f"/relay/v1/batches?{urlencode(query)}", content=content, headers=headers)
+    show_plan(console, plan)
+    asked = _asked(plan, options)
+    if options["dry_run"] or not asked:
+        if not options["dry_run"]:
+            console.print("Nothing to ask for.")
+        return
+    if not options["yes"] and not click.confirm(f"Ask for {len(asked)} videos?"):
+        raise click.Abort
+    files = _upload(api, console, file.parent, asked)
+    answers = {"files": files, "changed": options["changed"], "failed": options["failed"]}
+    api.call("POST", f"/relay/v1/batches/{plan['id']}/start", json=answers)
+    _follow(api, console, plan["id"], file, digest(content), in_place=options["in_place"])
+
+
+@batch.command("attach")
+@click.argument("batch_id", metavar="ID")
+@click.option("--output", type=click.Path(path_type=Path), help="Where the results go; default: the sheet's name.")
+@click.pass_obj
+def attach_command(api: Api, batch_id: str, output: Path | None) -> None:
+    """Follow a running batch to its end, and write its results."""
+    summary = api.call("GET", f"/relay/v1/batches/{batch_id}")
+    _follow(api, Console(), batch_id, output or Path(summary["name"]), "", in_place=output is not None)
+
+
+@batch.command("list")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500))
+@click.pass_obj
+def list_command(api: Api, limit: int) -> None:
+    """List the newest batches."""
+    for one in api.call("GET", f"/relay/v1/batches?limit={limit}")["data"]:
+        click.echo(f"{one['id']}  {one['state']:9}  {one['name']}")
+
+
+def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
+    """The plan as a person reads it: columns, problems by cell, counts, price."""
+    known = ", ".join(f"{title} → {meaning}" for title, meaning in plan["columns"].items())
+    console.print(f"[bold]{plan['name']}[/]{'  ' + plan['sheet'] if plan['sheet'] else ''}\n[dim]{known}[/]\n")
+    wrong = [row for row in plan["rows"] if row["problems"] and row["state"] != "twin"]
+    if wrong:
+        table = Table("row", "cell", "what is wrong", "what to do", title=f"{len(wrong)} rows cannot be asked for")
+        for row in wrong[:SHOWN]:
+            for problem in row["problems"]:
+                table.add_row(
+                    str(row["number"]),
+                    problem["cell"] or problem["column"],
+                    f"{problem['rule']}" + (f" (it is {problem['value']!r})" if problem["value"] else ""),
+                    problem["fix"],
+                )
+        console.print(table)
+        if len(wrong) > SHOWN:
+            console.print(f"… and {len(wrong) - SHOWN} more")
+    for state, words in _STATES.items():
+        if plan["counts"].get(state):
+            console.print(f"{plan['counts'][state]:6}  {words}")
+    console.print(_price(plan["quote"]))
+
+
+def _price(quote: Mapping[str, Any]) -> str:
+    unit = "credits" if quote["unit"] == "credits" else "USD"
+    if not quote["items"]:
+        return ""
+    price = f"{quote['least']}" if quote["least"] == quote["most"] else f"{quote['least']} to {quote['most']}"
+    words = f"\nPrice: {price} {unit}"
+    words += f" (and {quote['unknown']} rows that the rate table does not know)" if quote["unknown"] else ""
+    if quote["balance"] is not None:
+        words += f"; balance: {quote['balance']}"
+        words += {"no": ", which is [bold red]not enough[/]", "perhaps": ", which may not be enough"}.get(
+            quote["enough"] or "", ""
+        )
+    minutes = quote["seconds"] / 60
+    return words + f". About {minutes:.0f} min at {quote['concurrency'] or 1} at a time."
+
+
+def _asked(plan: Mapping[str, Any], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    wanted = {"new"} | {state for state in ("changed", "failed") if options[state]}
+    return [row for row in plan["rows"] if row["state"] in wanted]
+
+
+def _upload(api: Api, console: Console, folder: Path, rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Each local file of the sheet once; paths are relative to the sheet's folder."""
+    files: dict[str, str] = {}
+    for path in dict.fromkeys(upload["path"] for row in rows for upload in row["uploads"]):
+        found = folder / Path(path.removeprefix("file://").replace("\\", "/")).expanduser()
+        if not found.is_file():
+            console.print(f"[red]{path} is not there; its rows are left out[/]")
+            continue
+        with found.open("rb") as content:
+            stored = api.call("POST", "/v1/files", files={"file": (found.name, content)})
+        console.print(f"[dim]uploaded {path}[/]")
+        files[path] = stored["url"]
+    return files
+
+
+def _follow(api: Api, console: Console, batch_id: str, file: Path, read: str, *, in_place: bool) -> None:
+    """Show the progress until the batch is completed, then write the results."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=console) as progress:
+            bar = progress.add_task("starting", total=None)
+            while True:
+                summary = api.call("GET", f"/relay/v1/batches/{batch_id}")
+                total = summary["done"] + summary["failed"] + summary["open"]
+                left = summary["seconds_left"]
+                words = f"{summary['done']} done, {summary['failed']} failed"
+                words += f", about {left / 60:.0f} min left" if left else ""
+                progress.update(bar, completed=total - summary["open"], total=total, description=words)
+                if summary["state"] == "completed":
+                    break
+                time.sleep(PAUSE)
+    except KeyboardInterrupt:
+        console.print(f"\nThe batch goes on by itself. Come back with: beatrelay batch attach {batch_id}")
+        raise click.Abort from None
+    _write(api, console, batch_id, file, read, in_place=in_place)
+    console.print(
+        f"{summary['done']} done, {summary['failed']} failed, {summary['invalid']} invalid,"
+        f" {summary['skipped']} skipped; {summary['credits']} settled"
+    )
+
+
+def _write(api: Api, console: Console, batch_id: str, file: Path, read: str, *, in_place: bool) -> None:
+    content = api.raw("GET", f"/relay/v1/batches/{batch_id}/result")
+    target = beside(file)
+    if in_place:
+        why = may_replace(file, read) if read else ""
+        if why:
+            console.print(f"[yellow]{why}: the results go to {target} instead[/]")
+        else:
+            target = file
+    write_whole(target, content)
+    console.print(f"results: {target}")

@@ -1,0 +1,250 @@
+"""From a sheet to a planned batch: what each row asks for, what was asked for before, and what it will cost."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from relay.clock import Clock
+from relay.contract import Status
+from relay.journal import BatchRow, Journal, Known, RowState, SheetRow
+from relay.sheets import Columns, PlannedRow, SheetError, Table, match, plan_rows, read_table
+from relay.sheets.plan import CellProblem, Upload
+from relay.sheets.put import digest, with_results, write_whole
+from relay.sheets.results import Result
+
+from .estimate import Quote, Quotes
+from .intake import Origin
+
+REQUESTED: frozenset[RowState] = frozenset({"new", "changed", "failed"})
+"""States of rows that can be asked for."""
+
+
+class UnknownBatch(Exception):
+    """There is no such batch (or not of this client)."""
+
+
+class PlannedSheetRow(Struct):
+    """One row of the plan, for people. ``task_id``: what it became earlier."""
+
+    number: int
+    state: RowState
+    workflow: str
+    request: dict[str, Any]
+    facts: dict[str, str]
+    problems: list[CellProblem]
+    uploads: list[Upload]
+    task_id: str | None = None
+    twin_of: int | None = None
+
+
+class BatchPlan(Struct):
+    """What a sheet asks for, before anything is spent. ``quote`` is the price of all rows that are new."""
+
+    id: str
+    name: str
+    sheet: str
+    columns: dict[str, str]
+    """What each column was understood as, by its title."""
+    rows: list[PlannedSheetRow]
+    counts: dict[str, int]
+    quote: Quote
+
+
+class Answers(Struct, forbid_unknown_fields=True):
+    """What a person decides when a planned batch is started."""
+
+    files: dict[str, str] = field(default_factory=dict[str, str])
+    """Local paths of the sheet, and the links that they were uploaded to."""
+    changed: bool = False
+    """Ask again for rows that were asked for with other content; each is charged again."""
+    failed: bool = False
+    """Ask again for rows whose task failed."""
+
+
+class Sheets:
+    """Plans and starts batches. The files are kept in ``folder`` until their results are written."""
+
+    def __init__(self, journal: Journal, clock: Clock, quotes: Quotes, folder: Path) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._quotes = quotes
+        self._folder = folder
+
+    async def plan(
+        self,
+        content: bytes,
+        name: str,
+        origin: Origin,
+        *,
+        sheet: str | None = None,
+        mapping: Mapping[str, str] | None = None,
+        defaults: Mapping[str, str] | None = None,
+    ) -> BatchPlan:
+        """Read a sheet and write its plan down; nothing is sent. Raises :class:`SheetError`."""
+        table = read_table(content, sheet)
+        columns = match(table, mapping)
+        planned = plan_rows(table, columns, defaults)
+        if not planned:
+            raise SheetError("the sheet has a header but no row below it")
+        batch = BatchRow(
+            id=self._clock.new_id("bat"),
+            client=origin.client,
+            name=Path(name).name or "sheet",
+            sheet=table.name,
+            digest=digest(content),
+            state="planned",
+            columns=msgspec.json.encode(columns).decode(),
+            created_at=self._clock.now(),
+            priority=origin.priority,
+            tags=msgspec.json.encode(list(origin.tags)).decode(),
+        )
+        known = await self._known(planned, batch)
+        rows = [_row(batch, row, known.get(_identity(batch, row), [])) for row in planned]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.file(batch), content)
+        await self._journal.batches.add(batch, rows)
+        new = [(row.workflow, row.request) for row in rows if row.state == "new"]
+        return BatchPlan(
+            id=batch.id,
+            name=batch.name,
+            sheet=batch.sheet,
+            columns=_meanings(columns),
+            rows=[_shown(row, of) for row, of in zip(rows, planned, strict=True)],
+            counts={state: sum(1 for row in rows if row.state == state) for state in RowState.__args__},
+            quote=await self._quotes.quote(new),
+        )
+
+    async def start(self, batch_id: str, client: str, answers: Answers) -> BatchRow:
+        """Let a planned batch run. Starting it again changes nothing. Raises :class:`UnknownBatch`."""
+        batch = await self.get(batch_id, client)
+        if batch.state != "planned":
+            return batch
+        rows = await self._journal.batches.rows(batch.id)
+        known: dict[str, list[Known]] = {}
+        for one in await self._journal.batches.known([row.identity for row in rows]):
+            known.setdefault(one.identity, []).append(one)
+        decided = [_decide(row, known.get(row.identity, []), answers) for row in rows]
+        await self._journal.batches.start(batch.id, decided, self._clock.now())
+        return await self.get(batch_id, client)
+
+    async def get(self, batch_id: str, client: str | None) -> BatchRow:
+        """The batch, if it is this client's (``None``: anybody's). Raises :class:`UnknownBatch`."""
+        batch = await self._journal.batches.get(batch_id)
+        if batch is None or client not in (None, batch.client):
+            raise UnknownBatch(f"there is no batch {batch_id[:80]}")
+        return batch
+
+    def file(self, batch: BatchRow) -> Path:
+        """Where the sheet is kept as it was given."""
+        return self._folder / f"{batch.id}{Path(batch.name).suffix.lower()[:6]}"
+
+    def result(self, batch: BatchRow, results: Mapping[int, Result]) -> bytes:
+        """The sheet with ``results`` in it. Raises :class:`SheetError`."""
+        content = self.file(batch).read_bytes()
+        table: Table = read_table(content, batch.sheet or None)
+        columns = msgspec.json.decode(batch.columns, type=Columns)
+        return with_results(content, table, columns, results)
+
+    async def _known(self, planned: Sequence[PlannedRow], batch: BatchRow) -> dict[str, list[Known]]:
+        found: dict[str, list[Known]] = {}
+        for one in await self._journal.batches.known([_identity(batch, row) for row in planned]):
+            found.setdefault(one.identity, []).append(one)
+        return found
+
+
+def _identity(batch: BatchRow, row: PlannedRow) -> str:
+    """Ids belong to one file (every sheet has a row 1); content is the same wherever it stands."""
+    scope = f"{Path(batch.name).stem.lower()}/{batch.sheet.lower()}" if row.key.startswith("id:") else ""
+    return f"{batch.client}/{scope}/{row.key}"
+
+
+def _row(batch: BatchRow, row: PlannedRow, known: Sequence[Known]) -> SheetRow:
+    task = _latest(known, row.fingerprint)
+    state: RowState = "new"
+    if row.twin_of is not None:
+        state = "twin"
+    elif row.problems:
+        state = "invalid"
+    elif task is not None:
+        state = "failed" if task.status == Status.FAILED else "known"
+    elif known:
+        state = "changed"
+    return SheetRow(
+        batch_id=batch.id,
+        number=row.number,
+        identity=_identity(batch, row),
+        version=row.fingerprint,
+        workflow=row.workflow,
+        request=msgspec.json.encode(row.request).decode(),
+        facts=msgspec.json.encode({**row.facts, "row": row.number, "sheet": batch.sheet or batch.name}).decode(),
+        state=state,
+        problems=msgspec.json.encode(row.problems).decode(),
+        uploads=msgspec.json.encode(row.uploads).decode(),
+        task_id=task.task_id if task is not None and state in ("known", "failed") else None,
+    )
+
+
+def _latest(known: Sequence[Known], version: str) -> Known | None:
+    """The last task of the very content, counting later tries (``version#2``) of it."""
+    same = [one for one in known if one.version.partition("#")[0] == version]
+    return same[-1] if same else None
+
+
+def _decide(row: SheetRow, known: Sequence[Known], answers: Answers) -> SheetRow:
+    """The row as it shall be once the batch runs: what is to be asked for is ``new``, without a task."""
+    again = (row.state == "changed" and answers.changed) or (row.state == "failed" and answers.failed)
+    if row.state != "new" and not again:
+        return row
+    if row.state == "failed":
+        tries = sum(1 for one in known if one.version.partition("#")[0] == row.version)
+        row.version = f"{row.version}#{tries + 1}"
+    row.state, row.task_id = "new", None
+    return _uploaded(row, answers.files)
+
+
+def _uploaded(row: SheetRow, files: Mapping[str, str]) -> SheetRow:
+    """Links in the place of local paths; a file without one makes the row invalid."""
+    uploads = msgspec.json.decode(row.uploads, type=list[Upload])
+    if not uploads:
+        return row
+    request = msgspec.json.decode(row.request, type=dict[str, Any])
+    problems = msgspec.json.decode(row.problems, type=list[CellProblem])
+    for upload in uploads:
+        url = files.get(upload.path)
+        if url is None:
+            rule = "is a file that was not uploaded"
+            problems.append(
+                CellProblem(upload.cell, upload.field, upload.path, rule, "run the batch where the file is")
+            )
+            row.state = "invalid"
+        elif upload.field.startswith("images["):
+            request["images"][int(upload.field[7:-1])] = url
+        else:
+            request[upload.field] = url
+    row.request = msgspec.json.encode(request).decode()
+    row.problems = msgspec.json.encode(problems).decode()
+    return row
+
+
+def _meanings(columns: Columns) -> dict[str, str]:
+    found = {columns.title(column): name for name, column in columns.fields.items()}
+    found |= {columns.title(column): f"images[{index}]" for index, column in enumerate(columns.images)}
+    found |= {columns.title(column): f"row.{name}" for column, name in columns.facts.items()}
+    return found | {columns.title(column): f"(result) {name}" for name, column in columns.results.items()}
+
+
+def _shown(row: SheetRow, planned: PlannedRow) -> PlannedSheetRow:
+    return PlannedSheetRow(
+        number=row.number,
+        state=row.state,
+        workflow=row.workflow,
+        request=planned.request,
+        facts=planned.facts,
+        problems=planned.problems,
+        uploads=planned.uploads,
+        task_id=row.task_id,
+        twin_of=planned.twin_of,
+    )

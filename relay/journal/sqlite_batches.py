@@ -1,0 +1,94 @@
+"""Batches and their rows, on SQLite."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from .batches import BatchRow, Known, RowTask, SheetRow
+from .rows import insert, read, values
+
+if TYPE_CHECKING:
+    from .sqlite import SqliteJournal
+
+S = TypeVar("S", bound=msgspec.Struct)
+_INSERT_BATCH = insert("batches", BatchRow)
+_INSERT_ROW = insert("batch_rows", SheetRow)
+_MOST_ARGUMENTS = 500
+_TASKS = (
+    "SELECT batch_rows.number, tasks.id AS task_id, tasks.status, tasks.observed, tasks.created_at, tasks.finished_at,"
+    " tasks.confirmed, (SELECT media.id || '/' || media.name FROM media WHERE media.task_id = tasks.id"
+    " AND media.revision = tasks.revision AND media.position = 0) AS media FROM batch_rows JOIN tasks ON tasks.id = batch_rows.task_id WHERE batch_rows.batch_id = ?"
+    " ORDER BY batch_rows.number"
+)
+
+
+class SqliteBatches:
+    """See :class:`relay.journal.batches.BatchStore`."""
+
+    def __init__(self, journal: "SqliteJournal") -> None:
+        self._journal = journal
+
+    async def add(self, batch: BatchRow, rows: Sequence[SheetRow]) -> None:
+        def add(connection: sqlite3.Connection) -> None:
+            connection.execute(_INSERT_BATCH, values(batch))
+            connection.executemany(_INSERT_ROW, [values(row) for row in rows])
+
+        await self._journal.write(add)
+
+    async def get(self, batch_id: str) -> BatchRow | None:
+        found = await self._all(BatchRow, "SELECT * FROM batches WHERE id = ?", batch_id)
+        return found[0] if found else None
+
+    async def recent(self, limit: int, before: str | None = None) -> list[BatchRow]:
+        sql = "SELECT * FROM batches WHERE id < ? ORDER BY id DESC LIMIT ?"
+        return await self._all(BatchRow, sql, before or "~", limit)
+
+    async def running(self) -> list[BatchRow]:
+        return await self._all(BatchRow, "SELECT * FROM batches WHERE state = 'running' ORDER BY id")
+
+    async def rows(self, batch_id: str) -> list[SheetRow]:
+        return await self._all(SheetRow, "SELECT * FROM batch_rows WHERE batch_id = ? ORDER BY number", batch_id)
+
+    async def known(self, identities: Sequence[str]) -> list[Known]:
+        found: list[Known] = []
+        for start in range(0, len(identities), _MOST_ARGUMENTS):
+            some = identities[start : start + _MOST_ARGUMENTS]
+            sql = (
+                "SELECT row_identity AS identity, row_version AS version, id AS task_id, status FROM tasks"  # noqa: S608 (only ?)
+                f" WHERE row_identity IN ({', '.join('?' * len(some))}) ORDER BY id"
+            )
+            found += await self._all(Known, sql, *some)
+        return found
+
+    async def start(self, batch_id: str, rows: Sequence[SheetRow], now: float) -> bool:
+        def start(connection: sqlite3.Connection) -> bool:
+            done = connection.execute(
+                "UPDATE batches SET state = 'running', started_at = ? WHERE id = ? AND state = 'planned'",
+                (now, batch_id),
+            )
+            if done.rowcount == 0:
+                return False
+            connection.execute("DELETE FROM batch_rows WHERE batch_id = ?", (batch_id,))
+            connection.executemany(_INSERT_ROW, [values(row) for row in rows])
+            return True
+
+        return await self._journal.write(start)
+
+    async def submitted(self, batch_id: str, tasks: Mapping[int, str]) -> None:
+        rows = [(task_id, batch_id, number) for number, task_id in tasks.items()]
+        sql = "UPDATE batch_rows SET task_id = ? WHERE batch_id = ? AND number = ?"
+        await self._journal.write(lambda connection: connection.executemany(sql, rows) and None)
+
+    async def complete(self, batch_id: str, now: float) -> bool:
+        sql = "UPDATE batches SET state = 'completed', finished_at = ? WHERE id = ? AND state = 'running'"
+        return await self._journal.write(lambda connection: connection.execute(sql, (now, batch_id)).rowcount == 1)
+
+    async def tasks(self, batch_id: str) -> list[RowTask]:
+        return await self._all(RowTask, _TASKS, batch_id)
+
+    async def _all(self, struct: type[S], sql: str, *arguments: object) -> list[S]:
+        return await self._journal.read(
+            lambda connection: [read(struct, row) for row in connection.execute(sql, arguments)]
+        )

@@ -1,0 +1,162 @@
+"""A row in, a video out, the row updated; and no row is ever charged twice."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import openpyxl
+import pytest
+from click.testing import CliRunner
+
+from relay.cli import main
+from tests.integration.conftest import KEY, Line, wait_for
+from tests.unit.sheets.books import comma_separated, xlsx
+
+Start = Callable[..., Line]
+HEADER = ["id", "Title", "Audio", "Image 1", "Format"]
+
+
+def song(number: int, **other: str) -> list[str]:
+    cells = {
+        "id": str(number),
+        "Title": f"Song {number}",
+        "Audio": f"https://media.example.com/{number}.mp3",
+        "Image 1": f"https://media.example.com/{number}.png",
+        "Format": "square",
+    }
+    return [{**cells, **other}[name] for name in HEADER]
+
+
+def plan(line: Line, content: bytes, name: str = "songs.xlsx", **query: Any) -> dict[str, Any]:
+    answer = line.client.post("/relay/v1/batches", params={"name": name, **query}, content=content)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["data"]
+
+
+def run(line: Line, content: bytes, name: str = "songs.xlsx", **answers: Any) -> dict[str, Any]:
+    """Plan, start, and wait for the end; gives the summary."""
+    batch = plan(line, content, name)
+    assert line.client.post(f"/relay/v1/batches/{batch['id']}/start", json=answers).status_code == 200
+
+    def completed() -> dict[str, Any] | None:
+        summary = line.client.get(f"/relay/v1/batches/{batch['id']}").json()["data"]
+        return summary if summary["state"] == "completed" else None
+
+    return wait_for(completed, "the batch's end", 60)
+
+
+def charges(line: Line) -> int:
+    return sum(1 for charge in line.ledger()["charges"] if charge["kind"] == "create" and float(charge["credits"]) > 0)
+
+
+def test_a_sheet_becomes_videos_and_gets_its_results(start: Start) -> None:
+    line = start()
+    summary = run(line, xlsx([HEADER, song(1), song(2), song(3, Format="round")]))
+    assert (summary["done"], summary["failed"], summary["invalid"]) == (2, 0, 1)
+    content = line.client.get(f"/relay/v1/batches/{summary['id']}/result").content
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).active
+    cells = {sheet.cell(1, column).value: column for column in range(1, sheet.max_column + 1)}
+    assert [sheet.cell(row, cells["Status"]).value for row in (2, 3, 4)] == ["succeeded", "succeeded", "invalid"]
+    video = sheet.cell(2, cells["Video URL"]).value
+    assert video.startswith(f"{line.url}/media/med_")
+    assert httpx.get(video, trust_env=False).content[4:8] == b"ftyp"
+    assert "E4 (Format): must be one of" in sheet.cell(4, cells["Error"]).value
+    assert sheet.cell(2, cells["Credits"]).value > 0
+    assert charges(line) == 2
+
+
+def test_the_same_rows_are_never_charged_again_whatever_the_file_is_called(start: Start) -> None:
+    line = start()
+    rows = [[*row[1:]] for row in (HEADER, song(1), song(2))]  # no ids: content is the identity
+    run(line, xlsx(rows))
+    again = plan(line, comma_separated([rows[0], *reversed(rows[1:])]), "other.csv")
+    assert (again["counts"]["known"], again["counts"]["new"]) == (2, 0)
+    summary = run(line, comma_separated([*rows, song(3)[1:]]), "third.csv")
+    assert (summary["done"], charges(line)) == (3, 3)
+
+
+def test_a_changed_row_is_shown_and_asked_for_again_only_on_request(start: Start) -> None:
+    line = start()
+    run(line, xlsx([HEADER, song(1)]))
+    changed = xlsx([HEADER, song(1, Format="9:16")])
+    assert plan(line, changed)["counts"]["changed"] == 1
+    assert run(line, changed)["skipped"] == 1
+    assert charges(line) == 1
+    assert run(line, changed, changed=True)["done"] == 1
+    assert charges(line) == 2
+    assert plan(line, changed)["counts"]["known"] == 1
+
+
+def test_a_failed_row_is_asked_for_again_only_on_request(start: Start) -> None:
+    line = start(sandbox={"faults": {"fail_rate": 1.0}})
+    content = xlsx([HEADER, song(1)])
+    assert run(line, content)["failed"] == 1
+    line.faults(fail_rate=0.0)
+    assert plan(line, content)["counts"]["failed"] == 1
+    assert run(line, content)["done"] == 0
+    assert run(line, content, failed=True)["done"] == 1
+    assert plan(line, content)["counts"]["known"] == 1
+
+
+def test_starting_twice_changes_nothing(start: Start) -> None:
+    line = start()
+    batch = plan(line, xlsx([HEADER, song(1)]))
+    for _ in range(3):
+        assert line.client.post(f"/relay/v1/batches/{batch['id']}/start", json={}).status_code == 200
+    wait_for(lambda: charges(line) == 1, "one charge")
+    wait_for(
+        lambda: line.client.get(f"/relay/v1/batches/{batch['id']}").json()["data"]["state"] == "completed", "the end", 60
+    )
+    assert charges(line) == 1
+
+
+def test_the_plan_says_what_it_costs_against_the_balance(start: Start) -> None:
+    line = start(sandbox={"balance": 60})
+    quote = plan(line, xlsx([HEADER, song(1), song(2)]), default="duration=15")["quote"]
+    assert (quote["least"], quote["balance"], quote["enough"]) == (100, 60, "no")
+
+
+@pytest.mark.parametrize(
+    ("content", "query", "message"),
+    [
+        (b"", {}, "the file is empty"),
+        (b"foo,bar\n1,2\n", {}, "no row names the columns"),
+        (b"audio,image\n", {}, "no row below it"),
+        (b"audio,image\nx,y\n", {"column": "audio"}, "must be like `column=Title=field`"),
+        (b"audio,image\nx,y\n", {"sheet": "one"}, "a CSV has no sheets"),
+    ],
+)
+def test_what_cannot_be_planned_is_said(start: Start, content: bytes, query: dict[str, str], message: str) -> None:
+    line = start()
+    answer = line.client.post("/relay/v1/batches", params={"name": "x.csv", **query}, content=content)
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]["message"]
+
+
+def test_the_command_line_runs_a_sheet_to_its_end(start: Start) -> None:
+    line = start()
+    file = line.data / "my songs.csv"
+    before = comma_separated([HEADER, song(1), song(2, Audio="./two.mp3"), song(3, Audio="nothing.mp3")])
+    file.write_bytes(before)
+    (line.data / "two.mp3").write_bytes(b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x64" + bytes(413) * 40)
+    environ = {"BEATAPI_API_KEY": KEY, "BEATRELAY_PUBLIC_URL": line.url, "COLUMNS": "200"}
+
+    def beatrelay(*arguments: str) -> str:
+        result = CliRunner().invoke(main, ["batch", *arguments], env=environ)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    told = beatrelay("run", str(file), "--dry-run")
+    assert "3  new: will be asked for" in told
+    assert charges(line) == 0
+    told = beatrelay("run", str(file), "--yes")
+    assert "nothing.mp3 is not there; its rows are left out" in told
+    assert "1 invalid" in told
+    results = (line.data / "my songs.result.csv").read_text().splitlines()
+    assert ",succeeded,http" in results[1]
+    assert ",invalid,," in results[3]
+    assert file.read_bytes() == before
+    assert "0  " not in beatrelay("list")
+    again = beatrelay("run", str(file), "--yes")
+    assert "asked for before" in again
