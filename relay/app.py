@@ -17,12 +17,14 @@ from connectors import discover
 from relay.api import openapi
 from relay.api.account import get_usage, list_workflows
 from relay.api.auth import require_scope
+from relay.api.batches import BatchesController
 from relay.api.catalogue import CatalogueController
 from relay.api.connections import ConnectionsController
 from relay.api.deliveries import DeliveriesController
 from relay.api.endpoints import EndpointsController, list_notices, who_am_i
 from relay.api.errors import HANDLERS
 from relay.api.events import list_events
+from relay.api.exact import ExactResponse
 from relay.api.files import upload_file
 from relay.api.health import health, metrics, ready
 from relay.api.hooks import HooksController
@@ -39,6 +41,7 @@ from relay.api.tasks import TasksController
 from relay.api.webhooks import WebhooksController
 from relay.clock import Clock, SystemClock
 from relay.flow.archive import Archive, MediaStore
+from relay.flow.batches import Batches, Summary
 from relay.flow.callback import Callback
 from relay.flow.cancel import Canceller
 from relay.flow.connections import Connections
@@ -58,6 +61,7 @@ from relay.flow.poll import Budget, Poller
 from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
+from relay.flow.sheets import Sheets
 from relay.flow.targets import Targets
 from relay.journal import SqliteJournal
 from relay.log import hide
@@ -133,6 +137,8 @@ class Relay:
             prices,
             lease=settings.lease_seconds,
         )
+        self.sheets = Sheets(journal, clock, self.quotes, settings.data / "batches")
+        self.batches = Batches(journal, clock, self.intake, self.governor, settings.url, self._batch_completed)
         self.canceller = Canceller(journal, clock, self.observer)
         self.poller = Poller(
             journal,
@@ -170,7 +176,7 @@ class Relay:
             self.metrics.count_webhook,
         )
         self.housekeeping = Housekeeping(journal, clock, settings.retention_days, self.reconciler)
-        self.loops = (self.intake, self.poller, self.settler, self.deliverer)
+        self.loops = (self.intake, self.poller, self.settler, self.deliverer, self.batches)
 
     def _deep_check(self, client: GuardedClient) -> DeepCheck | None:
         self._clients["inputs"] = client
@@ -184,6 +190,12 @@ class Relay:
         self.intake.nudge()  # a slot may be free
         self.poller.nudge()
         self.deliverer.nudge()
+        self.batches.nudge()
+
+    async def _batch_completed(self, summary: Summary) -> None:
+        log.info(
+            "batch %s (%s) is completed: %d done, %d failed", summary.id, summary.name, summary.done, summary.failed
+        )
 
     async def unlock(self) -> None:
         """See that what is sealed in the journal can be opened. Raises :class:`relay.vault.VaultError`."""
@@ -244,6 +256,7 @@ def create_app(relay: Relay) -> Litestar:
             DeliveriesController,
             QueueController,
             MoneyController,
+            BatchesController,
             ConnectionsController,
             EndpointsController,
             HooksController,
@@ -262,6 +275,8 @@ def create_app(relay: Relay) -> Litestar:
         "governor": relay.governor,
         "quotes": relay.quotes,
         "reconciler": relay.reconciler,
+        "sheets": relay.sheets,
+        "batches": relay.batches,
         "store": relay.store,
         "metrics": relay.metrics,
         "settler": relay.settler,
@@ -291,6 +306,7 @@ def create_app(relay: Relay) -> Litestar:
         ],
         dependencies={name: _provide(part) for name, part in parts.items()},
         exception_handlers=HANDLERS,
+        response_class=ExactResponse,
         openapi_config=openapi.openapi_config([WholeJson(), Reference()]),
         lifespan=[relay.lifespan],
         plugins=[openapi.ExactNumbers()],

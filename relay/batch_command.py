@@ -7,13 +7,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import click
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from relay.sheets.put import beside, digest, may_replace, write_whole
 from relay.remote import Api, api_of
+from relay.sheets.put import beside, digest, may_replace, write_whole
 
 PAUSE = 1.0
 """Seconds between two looks at a running batch."""

@@ -19,7 +19,7 @@ from .answers import BAD_REQUEST, client_of, refusal
 from .auth import caller_of
 from .errors import ApiError
 from .origin import Priority, Tags, origin_of
-from .parts import TheBatches, TheSheets
+from .parts import TheBatches, TheJournal, TheSheets
 
 NO_BATCH = refusal("There is no such batch.")
 FILE = ResponseSpec(bytes, description="The sheet with its results.", generate_examples=False)
@@ -89,12 +89,12 @@ class BatchesController(Controller):
     @get(operation_id="listBatches", summary="List batches, newest first", opt={"scope": "operate"})
     async def list_batches(
         self,
-        batches: TheBatches,
+        journal: TheJournal,
         limit: Annotated[int, QueryParameter(ge=1, le=500, description="Most batches to return.")] = 50,
         before: Annotated[str | None, QueryParameter(description="The last id of the page before.")] = None,
     ) -> Data[Listing[BatchSummary]]:
         """Every sheet that was ever given."""
-        return Data(Listing([_summary(batch) for batch in await batches.recent(limit, before)]))
+        return Data(Listing([_summary(batch) for batch in await journal.batches.recent(limit, before)]))
 
     @get(
         "/{batch_id:str}",

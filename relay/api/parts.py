@@ -7,6 +7,7 @@ from litestar.params import SkipValidation
 
 from relay.clock import Clock
 from relay.flow.archive import MediaStore
+from relay.flow.batches import Batches
 from relay.flow.cancel import Canceller
 from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
@@ -20,10 +21,12 @@ from relay.flow.keys import Keys
 from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
+from relay.flow.sheets import Sheets
 from relay.journal import Journal
 from relay.metrics import Metrics
 from relay.providers import Provider
 
+TheBatches = NamedDependency[SkipValidation[Batches]]
 TheCanceller = NamedDependency[SkipValidation[Canceller]]
 TheClock = NamedDependency[SkipValidation[Clock]]
 TheConnections = NamedDependency[SkipValidation[Connections]]
@@ -41,5 +44,6 @@ TheReplayer = NamedDependency[SkipValidation[Replayer]]
 TheQuotes = NamedDependency[SkipValidation[Quotes]]
 TheReconciler = NamedDependency[SkipValidation[Reconciler]]
 TheSettler = NamedDependency[SkipValidation[Settler]]
+TheSheets = NamedDependency[SkipValidation[Sheets]]
 TheSpool = NamedDependency[SkipValidation[Path]]
 TheStore = NamedDependency[SkipValidation[MediaStore]]

@@ -22,6 +22,8 @@ from .loop import Loop
 
 PATIENCE = 60.0
 """Seconds between two looks when no news comes."""
+ARCHIVE_SECONDS = 1.0
+"""Seconds between two looks while only files are still on their way into the store."""
 CHUNK = 200
 """Rows that become tasks before it is written down which: a crash in between finds them again by their identity."""
 
@@ -65,12 +67,17 @@ class Batches(Loop):
 
     async def step(self) -> float:
         """Submit what is waiting, and complete what has ended."""
+        nap = PATIENCE
         for batch in await self._journal.batches.running():
             rows = await self._journal.batches.rows(batch.id)
             await self._submit(batch, [row for row in rows if row.state == "new" and row.task_id is None])
-            if all(task.status in TERMINAL and task.confirmed for task in await self._journal.batches.tasks(batch.id)):
-                await self._complete(batch)
-        return PATIENCE
+            tasks = await self._journal.batches.tasks(batch.id)
+            if all(task.status in TERMINAL and task.confirmed for task in tasks):
+                if any(task.archiving for task in tasks):
+                    nap = min(nap, ARCHIVE_SECONDS)
+                else:
+                    await self._complete(batch)
+        return nap
 
     async def drain(self) -> None:
         """Nothing is ever under way outside a turn."""
@@ -113,7 +120,7 @@ class Batches(Loop):
         for start in range(0, len(rows), CHUNK):
             tasks: dict[int, str] = {}
             for row in rows[start : start + CHUNK]:
-                origin = Origin(batch.client, batch.id, tags, batch.priority, (row.identity, row.version))
+                origin = Origin(batch.client, batch.id, tags, batch.priority, row=(row.identity, row.version))
                 task = await self._intake.accept(row.workflow, row.request, row=row.facts, origin=origin)
                 tasks[row.number] = task.id
             await self._journal.batches.submitted(batch.id, tasks)

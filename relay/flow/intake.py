@@ -36,6 +36,8 @@ class Origin(Struct, frozen=True):
     tags: Sequence[str] = ()
     priority: int = 0
     """-9 to 9; higher goes first."""
+    row: tuple[str, str] = ("", "")
+    """Identity and version of a row of a sheet: the same again is the same task, for ever."""
 
 
 class Intake(Loop):
@@ -88,6 +90,8 @@ class Intake(Loop):
             client=origin.client,
             batch=origin.batch,
             tags=msgspec.json.encode(origin.tags).decode(),
+            row_identity=origin.row[0] or None,
+            row_version=origin.row[1] or None,
             created_at=now,
             updated_at=now,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct, field
@@ -113,7 +113,7 @@ class Sheets:
             sheet=batch.sheet,
             columns=_meanings(columns),
             rows=[_shown(row, of) for row, of in zip(rows, planned, strict=True)],
-            counts={state: sum(1 for row in rows if row.state == state) for state in RowState.__args__},
+            counts={state: sum(1 for row in rows if row.state == state) for state in get_args(RowState)},
             quote=await self._quotes.quote(new),
         )
 

@@ -1,6 +1,7 @@
 """What the relay remembers. SQL stays in here."""
 
 from .base import Conflict, Deliveries, InUse, Journal, JournalError, Receipts, Superseded, Tasks
+from .batches import BatchRow, BatchStore, Known, RowState, RowTask, SheetRow
 from .endpoints import EndpointKind, EndpointRow, EndpointStore, EventStore, Notice
 from .keys import KeyRow, KeyStore
 from .lanes import BREAK_AFTER, GIVE_UP, LaneNews, LanePolicies, LanePolicy, LaneRow, Lanes
@@ -36,6 +37,8 @@ __all__ = [
     "UNDELIVERED",
     "Balance",
     "Baseline",
+    "BatchRow",
+    "BatchStore",
     "Briefing",
     "Change",
     "Claimed",
@@ -57,6 +60,7 @@ __all__ = [
     "JournalError",
     "KeyRow",
     "KeyStore",
+    "Known",
     "LaneNews",
     "LanePolicies",
     "LanePolicy",
@@ -75,7 +79,10 @@ __all__ = [
     "Receipt",
     "Receipts",
     "Received",
+    "RowState",
+    "RowTask",
     "Settlement",
+    "SheetRow",
     "Source",
     "SqliteJournal",
     "Superseded",

@@ -11,6 +11,7 @@ Times are Unix seconds (float). JSON travels as text, exactly as it was stored.
 from collections.abc import Sequence
 from typing import Protocol
 
+from .batches import BatchStore
 from .connections import ConnectionStore
 from .endpoints import EndpointStore, EventStore
 from .keys import KeyStore
@@ -210,6 +211,9 @@ class Journal(Protocol):
 
     @property
     def queue(self) -> QueueStore: ...
+
+    @property
+    def batches(self) -> BatchStore: ...
 
     @property
     def notes(self) -> NoteStore: ...

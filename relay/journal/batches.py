@@ -7,8 +7,8 @@ from msgspec import Struct
 
 BatchState = Literal["planned", "running", "completed"]
 RowState = Literal["new", "known", "changed", "failed", "invalid", "twin"]
-"""``new``: to be asked for. ``known``: asked for before, its task says how it stands. ``changed``: asked for before with
-other content. ``failed``: asked for before, and it failed. ``twin``: another row of the sheet is the same."""
+"""``new``: to be asked for. ``known``: asked for before, its task says how it stands. ``changed``: asked for before
+with other content. ``failed``: asked for before, and it failed. ``twin``: another row of the sheet is the same."""
 
 
 class BatchRow(Struct, kw_only=True):
@@ -71,6 +71,8 @@ class RowTask(Struct):
     created_at: float
     finished_at: float | None
     confirmed: bool
+    archiving: bool = False
+    """Its files are still on their way into the store."""
     media: str | None = None
     """``<id>/<name>`` of its first stored file."""
 

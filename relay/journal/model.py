@@ -68,6 +68,9 @@ class TaskRow(Struct, kw_only=True):
     """Words of the client's own, for recipes (JSON array)."""
     usage: str = "{}"
     """What it has cost so far by the ledger (JSON: unit, and billionths by kind)."""
+    row_identity: str | None = None
+    """Which row of a sheet asked for it; with ``row_version``, asked for once and never again."""
+    row_version: str | None = None
     observed: str | None = None
     """The provider's latest word on the task (JSON of the contract's Task), untouched."""
     told_by: Source | None = None

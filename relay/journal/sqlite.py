@@ -21,6 +21,7 @@ from .base import InUse, JournalError
 from .migrations import migrations
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import Pulse
+from .sqlite_batches import SqliteBatches
 from .sqlite_connections import SqliteConnections
 from .sqlite_deliveries import SqliteDeliveries
 from .sqlite_endpoints import SqliteEndpoints
@@ -55,6 +56,7 @@ class SqliteJournal:
         self.deliveries = SqliteDeliveries(self)
         self.ledger = SqliteLedger(self)
         self.queue = SqliteQueue(self)
+        self.batches = SqliteBatches(self)
         self.notes = SqliteNotes(self)
         self.lanes = SqliteLanes(self)
         self.sealed = SqliteSealed(self)

@@ -18,8 +18,11 @@ _INSERT_ROW = insert("batch_rows", SheetRow)
 _MOST_ARGUMENTS = 500
 _TASKS = (
     "SELECT batch_rows.number, tasks.id AS task_id, tasks.status, tasks.observed, tasks.created_at, tasks.finished_at,"
-    " tasks.confirmed, (SELECT media.id || '/' || media.name FROM media WHERE media.task_id = tasks.id"
-    " AND media.revision = tasks.revision AND media.position = 0) AS media FROM batch_rows JOIN tasks ON tasks.id = batch_rows.task_id WHERE batch_rows.batch_id = ?"
+    " tasks.confirmed, EXISTS (SELECT 1 FROM deliveries WHERE deliveries.task_id = tasks.id"
+    " AND deliveries.recipe = 'archive' AND deliveries.state NOT IN ('done', 'dead')) AS archiving,"
+    " (SELECT media.id || '/' || media.name FROM media WHERE media.task_id = tasks.id"
+    " AND media.revision = tasks.revision AND media.position = 0) AS media"
+    " FROM batch_rows JOIN tasks ON tasks.id = batch_rows.task_id WHERE batch_rows.batch_id = ?"
     " ORDER BY batch_rows.number"
 )
 

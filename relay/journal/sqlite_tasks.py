@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _TASK_FIXED = frozenset(
     {"id", "version", "polls", "woken_at", "hint_receipt", "next_poll_at", "client_key", "client", "batch", "tags"}
+    | {"row_identity", "row_version"}
 )
 _INSERT_TASK = insert("tasks", TaskRow)
 # A webhook that came in since the task was read keeps its hint and its poll: this change cannot know of it.
@@ -132,6 +133,11 @@ def _create(connection: sqlite3.Connection, task: TaskRow, operation: Operation,
         if row is not None and row["created_at"] > task.created_at - KEY_SECONDS:
             return read(TaskRow, row)
         connection.execute("UPDATE tasks SET client_key = NULL WHERE client_key = ?", (task.client_key,))
+    if task.row_identity is not None:
+        asked = "SELECT * FROM tasks WHERE row_identity = ? AND row_version = ?"
+        row = connection.execute(asked, (task.row_identity, task.row_version)).fetchone()
+        if row is not None:
+            return read(TaskRow, row)
     connection.execute(_INSERT_TASK, values(task))
     connection.execute(_INSERT_OPERATION, values(operation))
     append(connection, [entry])

@@ -11,6 +11,7 @@ from . import endpoints as endpoints  # isort: skip
 from . import lanes as lanes  # isort: skip
 from . import queue as queue  # isort: skip
 from . import ledger as ledger  # isort: skip
+from . import batches as batches  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]

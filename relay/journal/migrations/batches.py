@@ -6,7 +6,7 @@ from .steps import create, migrations, sql
 
 
 @migrations()
-def m099_batches(db: Database) -> None:
+def m011_batches(db: Database) -> None:
     """Sheets as they were given, and their rows. A row's identity stands on its task: no content is ever asked for
     twice, whichever sheet it comes in."""
     db.table("rows").drop()
