@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=msgspec.Struct)
 _INSERT_BATCH = insert("batches", BatchRow)
-_INSERT_ROW = insert("batch_rows", SheetRow)
+_INSERT_ROW = insert("rows", SheetRow)
 _MOST_ARGUMENTS = 500
 _TASKS = (
-    "SELECT batch_rows.number, tasks.id AS task_id, tasks.status, tasks.observed, tasks.created_at, tasks.finished_at,"
+    "SELECT rows.number, tasks.id AS task_id, tasks.status, tasks.observed, tasks.created_at, tasks.finished_at,"
     " tasks.confirmed, EXISTS (SELECT 1 FROM deliveries WHERE deliveries.task_id = tasks.id"
     " AND deliveries.recipe = 'archive' AND deliveries.state NOT IN ('done', 'dead')) AS archiving,"
     " (SELECT media.id || '/' || media.name FROM media WHERE media.task_id = tasks.id"
     " AND media.revision = tasks.revision AND media.position = 0) AS media"
-    " FROM batch_rows JOIN tasks ON tasks.id = batch_rows.task_id WHERE batch_rows.batch_id = ?"
-    " ORDER BY batch_rows.number"
+    " FROM rows JOIN tasks ON tasks.id = rows.task_id WHERE rows.batch_id = ?"
+    " ORDER BY rows.number"
 )
 
 
@@ -52,7 +52,7 @@ class SqliteBatches:
         return await self._all(BatchRow, "SELECT * FROM batches WHERE state = 'running' ORDER BY id")
 
     async def rows(self, batch_id: str) -> list[SheetRow]:
-        return await self._all(SheetRow, "SELECT * FROM batch_rows WHERE batch_id = ? ORDER BY number", batch_id)
+        return await self._all(SheetRow, "SELECT * FROM rows WHERE batch_id = ? ORDER BY number", batch_id)
 
     async def known(self, identities: Sequence[str]) -> list[Known]:
         found: list[Known] = []
@@ -73,7 +73,7 @@ class SqliteBatches:
             )
             if done.rowcount == 0:
                 return False
-            connection.execute("DELETE FROM batch_rows WHERE batch_id = ?", (batch_id,))
+            connection.execute("DELETE FROM rows WHERE batch_id = ?", (batch_id,))
             connection.executemany(_INSERT_ROW, [values(row) for row in rows])
             return True
 
@@ -81,7 +81,7 @@ class SqliteBatches:
 
     async def submitted(self, batch_id: str, tasks: Mapping[int, str]) -> None:
         rows = [(task_id, batch_id, number) for number, task_id in tasks.items()]
-        sql = "UPDATE batch_rows SET task_id = ? WHERE batch_id = ? AND number = ?"
+        sql = "UPDATE rows SET task_id = ? WHERE batch_id = ? AND number = ?"
         await self._journal.write(lambda connection: connection.executemany(sql, rows) and None)
 
     async def complete(self, batch_id: str, now: float) -> bool:

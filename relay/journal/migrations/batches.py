@@ -33,7 +33,7 @@ def m011_batches(db: Database) -> None:
     batches.create_index(["state"])
     create(
         db,
-        "batch_rows",
+        "rows",
         {
             "batch_id": str,
             "number": int,
