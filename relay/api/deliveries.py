@@ -16,6 +16,7 @@ from .errors import ApiError
 from .parts import TheClock, TheDeliverer, TheJournal, TheReplayer
 
 State = Literal["undelivered", "waiting", "due", "leased", "parked", "done", "dead", "unrouted"]
+_NO_RECIPE = ResponseSpec(ErrorEnvelope, description="There is no such recipe.", generate_examples=False)
 _NONE = {404: ResponseSpec(ErrorEnvelope, description="There is no such delivery.", generate_examples=False)}
 
 
@@ -149,7 +150,13 @@ class DeliveriesController(Controller):
             raise ApiError(400, "Say which deliveries: give ids, recipe, connection, task_id, since, until or error.")
         return Data(await replayer.replay(wanted, data.as_, run=data.confirm))
 
-    @post("/deliveries/backfill", operation_id="backfill", summary="Run a recipe over past finishes", status_code=200)
+    @post(
+        "/deliveries/backfill",
+        operation_id="backfill",
+        summary="Run a recipe over past finishes",
+        status_code=200,
+        responses={404: _NO_RECIPE},
+    )
     async def backfill(self, data: JSONBody[Backfill], replayer: TheReplayer, clock: TheClock) -> Data[Effects]:
         """Counts the effects by connector; plans only with ``confirm``. A finish that had the recipe is left out."""
         until = clock.now() if data.until is None else data.until

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,12 @@ def test_the_standard_library(start: Start, to: str, contract: str, tmp_path: Pa
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_client_made_from_a_document(start: Start, name: str, to: str) -> None:
     line = start("", sandbox={"contract": "launch"})
-    client = DocumentClient(DOCUMENTS[name], line.sandbox_url if to == "sandbox" else line.url, KEY)
+    url = line.sandbox_url if to == "sandbox" else line.url
+    with closing(DocumentClient(DOCUMENTS[name], url, KEY)) as client:
+        _to_the_end(client)
+
+
+def _to_the_end(client: Any) -> None:
     created = client.createMusicVideoTask({**REQUESTS["createMusicVideoTask"], "compose_mode": "manual"})
     task_id = created["id"]
     wait_for(lambda: client.getTask(task_id=task_id)["status"] == "storyboard_ready", "the storyboard")
@@ -93,4 +99,3 @@ def test_a_client_made_from_a_document(start: Start, name: str, to: str) -> None
     session = client.createRealtimeSession(REQUESTS["createRealtimeSession"], Idempotency_Key="r-1")
     assert client.getRealtimeSession(session_id=session["id"])["status"] == "ready"
     assert client.closeRealtimeSession(session_id=session["id"])["status"] == "closed"
-    client.close()
