@@ -47,8 +47,8 @@ install-demo install-dev:
 lock: ## Bring requirements/*.txt up to pyproject.toml (needs uv); ARGS=--upgrade takes newer releases too
 	@command -v uv >/dev/null || { echo "make lock needs uv; install it with: $(PYTHON) -m pip install uv" >&2; exit 1; }
 	$(LOCK) requirements/build.in pyproject.toml --all-extras --output-file requirements/dev.txt
-	$(LOCK) requirements/build.in pyproject.toml --extra sandbox --constraint requirements/dev.txt --output-file requirements/demo.txt
-	$(LOCK) pyproject.toml --constraint requirements/dev.txt --output-file requirements/runtime.txt
+	$(LOCK) requirements/build.in pyproject.toml --extra s3 --extra sandbox --constraint requirements/dev.txt --output-file requirements/demo.txt
+	$(LOCK) pyproject.toml --extra s3 --constraint requirements/dev.txt --output-file requirements/runtime.txt
 	$(LOCK) requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt
 	$(LOCK) requirements/ci.in --output-file requirements/ci.txt
 

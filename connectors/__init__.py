@@ -6,6 +6,7 @@ from .base import Connector
 from .email import Email
 from .folder import Folder
 from .http import Http
+from .s3 import S3
 
 GROUP = "beatrelay.connectors"
 
@@ -16,7 +17,7 @@ def discover() -> tuple[dict[str, Connector], list[str]]:
     A package adds one by an entry point in the group ``beatrelay.connectors``. A broken one is left out and
     named; it never keeps the others from working.
     """
-    found: dict[str, Connector] = {kind.name: kind() for kind in (Http, Folder, Email)}
+    found: dict[str, Connector] = {kind.name: kind() for kind in (Http, Folder, Email, S3)}
     problems: list[str] = []
     for point in entry_points(group=GROUP):
         try:

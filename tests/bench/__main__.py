@@ -2,15 +2,17 @@
 
 import argparse
 
-from tests.bench import fanout, ingest, outbox, sheets
+from tests.bench import fanout, ingest, outbox, s3, sheets
+
+BENCHES = {"ingest": ingest, "outbox": outbox, "fanout": fanout, "sheets": sheets, "s3": s3}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small numbers, for a smoke test")
-    parser.add_argument("--only", choices=["fanout", "ingest", "outbox", "sheets"], help="run one of them")
+    parser.add_argument("--only", choices=list(BENCHES), help="run one of them")
     options = parser.parse_args()
-    for name, bench in (("ingest", ingest), ("outbox", outbox), ("fanout", fanout), ("sheets", sheets)):
+    for name, bench in BENCHES.items():
         if options.only in (None, name):
             bench.run(quick=options.quick)
 
