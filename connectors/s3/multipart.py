@@ -18,6 +18,7 @@ from .storage import Storage
 PART = 8 * 1024 * 1024
 """Bytes of a part; one is held in memory, so that its hash can be signed."""
 MOST_PARTS = 10_000
+_SLICE = 64 * 1024
 _NOTE = "upload"
 _STARTING = "starting"
 
@@ -99,9 +100,9 @@ class Multipart:
             raise Retry("the stored file changed while it was read")
         return tags
 
-    async def _send_part(self, key: str, upload: str, number: int, part: bytes) -> str:
-        query = {"uploadId": upload, "partNumber": str(number)}
-        answer = await self._storage.request("PUT", key, query=query, body=part)
+    async def _send_part(self, key: str, upload: str, number: int, part: memoryview) -> str:
+        query, sha256 = {"uploadId": upload, "partNumber": str(number)}, hashlib.sha256(part).hexdigest()
+        answer = await self._storage.request("PUT", key, query=query, body=_slices(part), size=len(part), sha256=sha256)
         if not answer.ok:
             raise await self._over(answer, f"writing part {number} of {key}")
         return answer.headers.get("etag", "")
@@ -155,13 +156,26 @@ class Multipart:
         await self._notes.put(_NOTE, json.dumps({"key": key, "upload": upload}))
 
 
-async def _parts(chunks: AsyncIterator[bytes], size: int = PART) -> AsyncIterator[bytes]:
-    """``chunks`` cut anew into parts of ``size`` bytes, the last one shorter."""
-    kept = bytearray()
+async def _parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[memoryview]:
+    """``chunks`` cut anew into parts of :data:`PART` bytes, the last one shorter.
+
+    All parts are views of one buffer, good until the next is asked for: large pieces allocated anew for each part
+    would leave the heap in tatters, several times the size of a part.
+    """
+    buffer, filled = memoryview(bytearray(PART)), 0
     async for chunk in chunks:
-        kept += chunk
-        while len(kept) >= size:
-            yield bytes(kept[:size])
-            del kept[:size]
-    if kept:
-        yield bytes(kept)
+        rest = memoryview(chunk)
+        while rest:
+            taken = min(len(rest), PART - filled)
+            buffer[filled : filled + taken] = rest[:taken]
+            rest, filled = rest[taken:], filled + taken
+            if filled == PART:
+                yield buffer
+                filled = 0
+    if filled:
+        yield buffer[:filled]
+
+
+async def _slices(part: memoryview) -> AsyncIterator[bytes]:
+    for start in range(0, len(part), _SLICE):
+        yield bytes(part[start : start + _SLICE])
