@@ -1,0 +1,75 @@
+"""The MP4 itself, uploaded once, so that it plays inline.
+
+Slack's way: ask for an address, send the bytes, then say where the file shall appear. Only the last step is seen by
+anybody, and its answer names no message; whether it happened is asked of the file itself.
+"""
+
+import json
+from typing import Any
+
+from connectors.base import Delivery, MediaFile, Retry
+
+from .api import Api
+from .errors import Refused
+
+_NOTE = "file"
+_LOOKS = 3
+"""How often an unclear file is looked at, some seconds apart, before it counts as not shared."""
+_WAIT = 10.0
+
+
+class File:
+    """The file of one delivery."""
+
+    def __init__(self, api: Api, delivery: Delivery, media: MediaFile) -> None:
+        self._api = api
+        self._delivery = delivery
+        self._media = media
+
+    async def share(self, channel: str, thread: str | None) -> str:
+        """The file's id, once it is shown in ``channel``, as a reply to ``thread`` if given."""
+        noted = json.loads(await self._delivery.notes.get(_NOTE) or "{}")
+        if noted.get("state") == "shared":
+            return noted["id"]
+        if noted.get("state") == "sharing":
+            if await self._is_shared(noted["id"], channel):
+                await self._note("shared", noted["id"])
+                return noted["id"]
+            if noted["looks"] < _LOOKS:
+                await self._note("sharing", noted["id"], looks=noted["looks"] + 1)
+                raise Retry(
+                    "Slack has the file; whether it is shown is not known yet: looked at again soon", after=_WAIT
+                )
+            file = str(noted["id"])
+        else:
+            file = noted.get("id") or await self._upload()
+        await self._note("sharing", file)
+        try:
+            await self._api.call(
+                "files.completeUploadExternal",
+                files=[{"id": file, "title": self._media.name}],
+                channel_id=channel,
+                thread_ts=thread,
+            )
+        except Refused as error:  # surely not shown; the bytes are there, unless it is they that were refused
+            await self._note("uploaded", "" if error.error == "file_not_found" else file)
+            raise
+        await self._note("shared", file)
+        return file
+
+    async def _upload(self) -> str:
+        """Nobody sees an uploaded file before it is shared, so an interrupted upload is simply begun anew."""
+        answer = await self._api.call(
+            "files.getUploadURLExternal", filename=self._media.name, length=str(self._media.size)
+        )
+        async with self._media.open() as chunks:
+            await self._api.upload(str(answer["upload_url"]), chunks, self._media.size)
+        return str(answer["file_id"])
+
+    async def _is_shared(self, file: str, channel: str) -> bool:
+        answer = await self._api.call("files.info", file=file)
+        shares: dict[str, dict[str, Any]] = answer["file"].get("shares") or {}
+        return any(channel in places for places in shares.values())
+
+    async def _note(self, state: str, file: str, *, looks: int = 0) -> None:
+        await self._delivery.notes.put(_NOTE, json.dumps({"state": state, "id": file, "looks": looks}))

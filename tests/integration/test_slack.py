@@ -1,0 +1,197 @@
+"""The ``slack`` connector against a strict fake, which Slack's own client drives too."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from connectors.base import Outcome, Reject, Retry
+from connectors.slack import Slack, SlackConfig
+from tests.fakes.slack import FakeSlack
+from tests.integration.kill_harness import Case, killed
+from tests.media import Bytes, a_delivery
+from tests.notes import MemoryNotes
+from tests.servers import running
+
+pytestmark = pytest.mark.anyio
+VIDEO = Bytes(b"\0\0\0\x18ftypmp42" * 10_000)
+AT = 1_800_000_000
+
+
+@pytest.fixture
+def slack() -> Iterator["Workspace"]:
+    fake = FakeSlack()
+    with running(fake) as url:
+        yield Workspace(fake, url)
+
+
+class Workspace:
+    """The fake, and a connector whose notes last."""
+
+    def __init__(self, fake: FakeSlack, url: str) -> None:
+        self.fake, self.url = fake, url
+        self.connection = {"token": "xoxb-test", "channel": "#releases", "api_url": f"{url}/api"}
+        self.notes: dict[str, MemoryNotes] = {}
+        self.task_notes = MemoryNotes()
+
+    async def deliver(self, config: SlackConfig, key: str = "dlv_1", media: Any = VIDEO, **connection: str) -> Outcome:
+        notes = self.notes.setdefault(key, MemoryNotes())
+        more = {"key": key, "media": media, "notes": notes, "task_notes": self.task_notes, "at": AT}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            delivery = a_delivery(client, connection or self.connection, **more)
+            return await Slack().deliver(config, delivery)
+
+    async def until_done(self, config: SlackConfig, key: str = "dlv_1") -> Outcome:
+        for _ in range(8):
+            try:
+                return await self.deliver(config, key)
+            except Retry:
+                continue
+        raise AssertionError("it never ended")
+
+
+async def test_one_message_per_task_from_queued_to_done(slack: Workspace) -> None:
+    first = await slack.deliver(SlackConfig(text="queued"), "dlv_1", None)
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "*done*"}}]
+    last = await slack.deliver(SlackConfig(text="done", blocks=blocks), "dlv_2", None)
+    (message,) = slack.fake.messages
+    assert (message["text"], message["blocks"]) == ("done", blocks)
+    assert first.detail == last.detail == {"channel": "C0RELEASES", "ts": message["ts"]}
+    assert first.url == f"https://beat.slack.com/archives/C0RELEASES/p{message['ts'].replace('.', '')}"
+
+
+async def test_replies_and_further_messages(slack: Workspace) -> None:
+    await slack.deliver(SlackConfig(text="queued"), "dlv_1")
+    await slack.deliver(SlackConfig(text="reply", message="thread"), "dlv_2")
+    await slack.deliver(SlackConfig(text="another", message="new"), "dlv_3")
+    first, reply, another = slack.fake.messages
+    assert (reply["thread_ts"], "thread_ts" in another) == (first["ts"], False)
+
+
+@pytest.mark.parametrize("where", ["thread", "channel"])
+async def test_the_video_itself_is_shown(slack: Workspace, where: Any) -> None:
+    outcome = await slack.deliver(SlackConfig(text="done", file=where))
+    (file,) = slack.fake.files.values()
+    ts = slack.fake.messages[0]["ts"]
+    assert (file.content, file.name) == (VIDEO.content, "v.mp4")
+    assert file.shared == [("C0RELEASES", ts if where == "thread" else None)]
+    assert outcome.detail["file"] == "F000"
+
+
+METHODS = ["chat.postMessage", "files.getUploadURLExternal", "upload", "files.completeUploadExternal"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fault", [["lost"], ["500"], ["429"], ["500", "lost"], ["lost", "lost"]])
+async def test_no_fault_makes_it_double(slack: Workspace, method: str, fault: list[str]) -> None:
+    slack.fake.faults[method] = list(fault)
+    slack.fake.slow_shares = 1
+    await slack.until_done(SlackConfig(text="done", file="thread"))
+    assert len(slack.fake.messages) == 1
+    shared = [file.shared for file in slack.fake.files.values() if file.shared]
+    assert [len(shares) for shares in shared] == [1]
+
+
+async def test_a_lost_reply_is_found_in_its_thread_among_many(slack: Workspace) -> None:
+    await slack.deliver(SlackConfig(text="queued"), "dlv_1")
+    for number in range(5):
+        await slack.deliver(SlackConfig(text="x", message="thread"), f"other_{number}")
+    slack.fake.faults["chat.postMessage"] = ["lost"]
+    await slack.until_done(SlackConfig(text="reply", message="thread"), "dlv_2")
+    assert [message["text"] for message in slack.fake.messages].count("reply") == 1
+
+
+async def test_a_message_that_somebody_deleted_is_posted_anew(slack: Workspace) -> None:
+    await slack.deliver(SlackConfig(text="queued"), "dlv_1")
+    slack.fake.messages.clear()
+    await slack.deliver(SlackConfig(text="done"), "dlv_2")
+    assert [message["text"] for message in slack.fake.messages] == ["done"]
+
+
+async def test_slacks_wish_to_wait_is_passed_on(slack: Workspace) -> None:
+    slack.fake.faults["chat.postMessage"] = ["429"]
+    with pytest.raises(Retry) as caught:
+        await slack.deliver(SlackConfig(text="done"))
+    assert caught.value.after == 7.0
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (SlackConfig(text="x", channel="#nowhere"), "no such channel"),
+        (SlackConfig(text="x", channel="#old"), "archived"),
+        (SlackConfig(text="x", channel="#outside"), "/invite"),
+        (SlackConfig(text=" "), "`text` is empty"),
+        (SlackConfig(text="x" * 40_001), "`truncate`"),
+        (SlackConfig(text="x", blocks=[{"type": "divider"}] * 51), "51 blocks"),
+        (SlackConfig(text="x", blocks=[{"type": "nonsense"}]), "unsupported type: nonsense"),
+    ],
+)
+async def test_what_is_wrong_is_said_with_what_to_do(slack: Workspace, config: SlackConfig, said: str) -> None:
+    with pytest.raises(Reject) as caught:
+        await slack.deliver(config)
+    assert said in str(caught.value)
+    assert slack.fake.messages == []
+
+
+async def test_a_missing_scope_is_named_and_a_wrong_token_is_not_shown(slack: Workspace) -> None:
+    slack.fake.scopes.remove("files:write")
+    with pytest.raises(Reject, match="add the scope files:write"):
+        await slack.deliver(SlackConfig(text="done", file="thread"))
+    slack.fake.scopes.add("files:write")
+    await slack.deliver(SlackConfig(text="done", file="thread"))
+    assert len(slack.fake.messages) == 1
+    with pytest.raises(Reject, match="copy the bot token") as caught:
+        await slack.deliver(SlackConfig(text="x"), "dlv_2", **{**slack.connection, "token": "xoxb-secret"})
+    assert "xoxb-secret" not in str(caught.value)
+
+
+async def test_a_webhook_posts_and_says_what_it_cannot(slack: Workspace) -> None:
+    webhook = {"webhook_url": f"{slack.url}/services/T/B/X"}
+    await slack.deliver(SlackConfig(text="done"), **webhook)
+    assert slack.fake.webhooks == [{"text": "done"}]
+    with pytest.raises(Reject, match="bot `token`"):
+        await slack.deliver(SlackConfig(text="done", file="thread"), **webhook)
+    with pytest.raises(Reject, match="not both"):
+        await slack.deliver(SlackConfig(text="done"), **webhook, token="xoxb-test")
+
+
+async def test_a_check_names_the_workspace(slack: Workspace) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert await Slack().check(slack.connection, client) == "reaches the workspace Beat as relay"
+
+
+@pytest.mark.parametrize("block", range(4))
+async def test_one_message_and_one_file_whatever_the_moment_of_death(tmp_path: Path, block: int) -> None:
+    for seed in range(100)[block::4]:
+        fake = FakeSlack()
+        with running(fake) as url:
+            connection = {"token": "xoxb-test", "channel": "#releases", "api_url": f"{url}/api"}
+            case = Case("connectors.slack:Slack", {"text": "{{ row.title }}", "file": "thread"}, connection)
+            (tmp_path / str(seed)).mkdir()
+            death = await killed(tmp_path / str(seed), case, seed)
+        assert death.row.state == "done", death
+        assert len(fake.messages) == 1, death
+        assert [len(file.shared) for file in fake.files.values() if file.shared] == [1], death
+
+
+def test_slacks_own_client_agrees_with_the_fake(slack: Workspace) -> None:
+    client = WebClient("xoxb-test", base_url=f"{slack.url}/api/")
+    assert client.auth_test()["user"] == "relay"
+    metadata = {"event_type": "e", "event_payload": {"delivery": "d"}}
+    posted = client.chat_postMessage(channel="#releases", text="a", metadata=metadata)
+    client.chat_update(channel=posted["channel"], ts=posted["ts"], text="b")
+    seen = client.conversations_history(channel=posted["channel"], include_all_metadata=True)["messages"][0]
+    assert (seen["text"], seen["metadata"]) == ("b", metadata)
+    client.files_upload_v2(channel="C0RELEASES", content=b"video", filename="v.mp4", thread_ts=posted["ts"])
+    (file,) = slack.fake.files.values()
+    assert (file.content, file.shared) == (b"video", [("C0RELEASES", posted["ts"])])
+    assert client.files_info(file="F000")["file"]["shares"]["public"]["C0RELEASES"]
+    for channel, error in (("C0OUTSIDE", "not_in_channel"), ("nope", "channel_not_found")):
+        with pytest.raises(SlackApiError) as caught:
+            client.chat_postMessage(channel=channel, text="x")
+        assert caught.value.response["error"] == error
