@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -35,7 +35,7 @@ class Api:
         answer = answer_json(text)
         if not isinstance(answer, dict):
             raise Retry(f"{method}: Slack answered {status} with something that is no JSON", detail={"status": status})
-        known: dict[str, Any] = answer
+        known = cast("dict[str, Any]", answer)
         if known.get("ok") is not True:
             raise refusal(method, known)
         return known

@@ -1,7 +1,7 @@
 """Slack's error strings, and what to do about each. They come with HTTP 200."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from connectors.base import Reject, Retry
 
@@ -50,7 +50,7 @@ def refusal(method: str, answer: Mapping[str, Any]) -> Retry | Refused:
     """The error for ``ok: false``."""
     error = str(answer.get("error", "unknown"))
     metadata: Any = answer.get("response_metadata")
-    said: Any = metadata.get("messages", []) if isinstance(metadata, dict) else []  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - whatever came
+    said = cast("dict[str, list[Any]]", metadata).get("messages", []) if isinstance(metadata, dict) else []
     detail = {"error": error, "messages": said}
     if error in _MAY_PASS:
         return Retry(f"{method}: Slack answered {error}", detail=detail)
