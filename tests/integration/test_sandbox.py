@@ -306,8 +306,8 @@ class TestWebhooks:
         sandbox.create()
         wait_for(lambda: len(receiver[0].received) == attempts, "all attempts")
         assert len({body for _, body in receiver[0].received}) == 1
-        sent = sandbox.ledger()["webhooks"]
-        assert [attempt["attempt"] for attempt in sent] == list(range(1, attempts + 1))
+        wait_for(lambda: len(sandbox.ledger()["webhooks"]) == attempts, "all attempts in the ledger")
+        assert [attempt["attempt"] for attempt in sandbox.ledger()["webhooks"]] == list(range(1, attempts + 1))
 
     @pytest.mark.parametrize(
         ("fault", "count"), [("drop-webhook", 0), ("duplicate-webhook", 2), ("late-webhook=100", 1)]
