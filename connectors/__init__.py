@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 from .base import Connector
 from .email import Email
 from .folder import Folder
+from .google_drive import GoogleDrive
 from .http import Http
 from .s3 import S3
 from .slack import Slack
@@ -18,7 +19,7 @@ def discover() -> tuple[dict[str, Connector], list[str]]:
     A package adds one by an entry point in the group ``beatrelay.connectors``. A broken one is left out and
     named; it never keeps the others from working.
     """
-    found: dict[str, Connector] = {kind.name: kind() for kind in (Http, Folder, Email, S3, Slack)}
+    found: dict[str, Connector] = {kind.name: kind() for kind in (Http, Folder, Email, GoogleDrive, S3, Slack)}
     problems: list[str] = []
     for point in entry_points(group=GROUP):
         try:
