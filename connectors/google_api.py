@@ -25,7 +25,7 @@ LATER = {
     "transientError",
 }
 """Reasons that pass by waiting, whatever the status says."""
-TODO = {
+ADVICE = {
     "storageQuotaExceeded": "the Drive is full: make room or choose another account, then replay",
     "teamDriveFileLimitExceeded": "the shared drive holds as many files as Google allows: choose another one",
     "domainPolicy": "a rule of the Workspace domain forbids it: ask its administrator",
@@ -82,7 +82,7 @@ class Answer:
             raise Retry(said, after=retry_after(self.headers, at), detail=detail)
         if self.status == HTTPStatus.UNAUTHORIZED:
             raise Retry(f"{said}, although the token is new", detail=detail)
-        todo = todo or TODO.get(self.reason, "")
+        todo = todo or ADVICE.get(self.reason, "")
         raise Reject(f"{said}; {todo}" if todo else said, detail=detail)
 
 
