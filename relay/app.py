@@ -57,9 +57,12 @@ from relay.flow.intake import Intake
 from relay.flow.keys import Keys
 from relay.flow.look import Look
 from relay.flow.observe import Observer, Pace
+from relay.flow.occasions import Announcer
+from relay.flow.occasions import Batch as BatchDone
 from relay.flow.poll import Budget, Poller
 from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
+from relay.flow.schedule import Hours
 from relay.flow.settle import Settler
 from relay.flow.sheets import Sheets
 from relay.flow.targets import Targets
@@ -175,8 +178,10 @@ class Relay:
             self.settler.nudge,
             self.metrics.count_webhook,
         )
+        self.announcer = Announcer(journal, clock, lambda: self.recipes, renderer, self._news)
+        self.hours = Hours(journal, clock, lambda: self.recipes, self.announcer)
         self.housekeeping = Housekeeping(journal, clock, settings.retention_days, self.reconciler)
-        self.loops = (self.intake, self.poller, self.settler, self.deliverer, self.batches)
+        self.loops = (self.intake, self.poller, self.settler, self.deliverer, self.batches, self.hours)
 
     def _deep_check(self, client: GuardedClient) -> DeepCheck | None:
         self._clients["inputs"] = client
@@ -193,9 +198,8 @@ class Relay:
         self.batches.nudge()
 
     async def _batch_completed(self, summary: Summary) -> None:
-        log.info(
-            "batch %s (%s) is completed: %d done, %d failed", summary.id, summary.name, summary.done, summary.failed
-        )
+        done = BatchDone(summary.id, summary.name, summary.done, summary.failed, summary.credits)
+        await self.announcer.batch_completed(done)
 
     async def unlock(self) -> None:
         """See that what is sealed in the journal can be opened. Raises :class:`relay.vault.VaultError`."""

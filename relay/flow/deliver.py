@@ -18,7 +18,6 @@ from relay.journal import (
     Briefing,
     DeliveryRow,
     Entry,
-    Finish,
     Journal,
     LanePolicies,
     MediaRow,
@@ -31,17 +30,16 @@ from relay.vault import Vault
 
 from .archive import MediaStore
 from .connections import Connections
+from .context import context_of, occasion_event
+from .groups import read_name
 from .lanes import news_of
 from .loop import Loop, log
 from .notes import JournalNotes
-from .plan import failed_step, plan_failure
+from .occasions import plan_dead
+from .plan import Labels, failed_step, labels_of, plan_failure, step_of
+from .retry import RETRY_AFTER_MOST, next_try
 from .scrub import scrub
 from .view import event, media_link
-
-SCHEDULE = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
-"""Seconds to wait after the 1st, 2nd, … failure: about 76 hours in all, then it is dead."""
-JITTER = 0.2
-RETRY_AFTER_MOST = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,9 @@ class Job:
     """A delivery with everything that its attempt needs."""
 
     row: DeliveryRow
-    task: TaskRow
-    finish: Finish
+    task: TaskRow | None
+    event: dict[str, Any]
+    """What its receiver gets, and its templates see."""
     media: list[MediaRow]
     siblings: list[DeliveryRow]
     """All deliveries of the same task."""
@@ -122,15 +121,23 @@ class Deliverer(Loop):
 
     async def _job(self, row: DeliveryRow, briefing: Briefing) -> Job:
         recipe = await self._recipe(row)
-        failed = failed_step(row.step)
-        if recipe is None:
-            step = Step(use=row.use)
-        elif failed:
-            step = recipe.on_failure[failed[1]]
-        else:
-            step = recipe.steps[row.step]
-        task, finish = briefing.task, briefing.finish
-        return Job(row, task, finish, briefing.media, briefing.siblings, recipe, step)
+        return Job(
+            row=row,
+            task=briefing.task,
+            event=self._event(briefing),
+            media=briefing.media,
+            siblings=briefing.siblings,
+            recipe=recipe,
+            step=step_of(recipe, row.step) if recipe else Step(use=row.use),
+        )
+
+    def _event(self, briefing: Briefing) -> dict[str, Any]:
+        links = [media_link(media, self._settings.url) for media in briefing.media]
+        if briefing.occasion is not None:
+            return occasion_event(briefing.occasion, links)
+        assert briefing.task is not None, "a delivery is written together with its task, or with its occasion"
+        assert briefing.finish is not None, "a delivery is written together with its event"
+        return event(briefing.finish, briefing.task, links)
 
     async def _recipe(self, row: DeliveryRow) -> Recipe | None:
         """The recipe as it was when the delivery was planned, even if it has been edited since."""
@@ -152,48 +159,14 @@ class Deliverer(Loop):
                 f"there is no connector named {job.row.use!r}; there are {', '.join(sorted(self._connectors))}"
             )
         try:
-            rendered = self._renderer.render(job.recipe, job.step, self._context(job)) if job.recipe else {}
+            seen = context_of(job.event, job.row, job.siblings, job.recipe)
+            rendered = self._renderer.render(job.recipe, job.step, seen) if job.recipe else {}
             request.update(json.loads(encode(rendered)))
             return msgspec.convert(rendered, connector.Config)
         except RenderError as error:
             raise Reject(str(error)) from error
         except msgspec.ValidationError as error:
             raise Reject(f"the step's `with:` does not fit {job.row.use}: {error}") from error
-
-    def _context(self, job: Job) -> dict[str, Any]:
-        whole = self._event(job)
-        context: dict[str, Any] = {
-            "task": whole["task"],
-            "event": {name: whole[name] for name in ("id", "type", "created_at", "revision")},
-            "row": whole["row"],
-            "media": whole["media"],
-            "steps": {
-                sibling.step: msgspec.json.decode(sibling.outcome)
-                for sibling in job.siblings
-                if sibling.event_id == job.row.event_id
-                and sibling.recipe == job.row.recipe
-                and sibling.outcome is not None
-            },
-        }
-        failed = failed_step(job.row.step)
-        if failed:
-            dead = next(
-                row
-                for row in job.siblings
-                if row.event_id == job.row.event_id and row.step == failed[0] and row.recipe == job.row.recipe
-            )
-            context["delivery"] = {
-                "id": dead.id,
-                "recipe": dead.recipe,
-                "step": dead.step,
-                "error": dead.error,
-                "attempts": dead.attempts,
-            }
-        return context
-
-    def _event(self, job: Job) -> dict[str, Any]:
-        links = [media_link(media, self._settings.url) for media in job.media]
-        return event(job.finish, job.task, links)
 
     async def _tried(self, job: Job, config: Any, delivery: Delivery) -> Settlement:
         """The attempt itself; only one that was made tells anything of its lane."""
@@ -227,12 +200,13 @@ class Deliverer(Loop):
         connection: Mapping[str, str] = {}
         if job.row.connection is not None:
             connection = await self._connections.use(job.row.connection, job.row.use)
-        media: MediaFile | None = self._store.open(job.media[0]) if job.media else None
+        position = read_name(job.row.step).item or 0
+        media: MediaFile | None = self._store.open(job.media[position]) if position < len(job.media) else None
         return Delivery(
             key=job.row.id,
             attempt=max(1, job.row.attempts),
             at=int(self._clock.now()),
-            event=self._event(job),
+            event=job.event,
             connection=connection,
             http=self._http,
             notes=self._notes(job.row.id),
@@ -257,19 +231,26 @@ class Deliverer(Loop):
             row.state, row.due_at, row.error = "due", row.updated_at, error.reason
             return Settlement(delivery=row, history=[self._entry(row, "delivery.probed", data)])
         row.failures, row.error = row.failures + 1, error.reason
-        most = job.step.retry.attempts or len(SCHEDULE) + 1
         last = row.probe == 2 and row.updated_at - row.created_at > GIVE_UP
-        if isinstance(error, Retry) and row.failures < most and not last:
-            row.state, row.due_at = "due", self._next_try(row.failures, error.after)
+        again = next_try(row, job.step.retry, error.after, self._clock) if isinstance(error, Retry) else None
+        if again is not None and not last:
+            row.state, row.due_at = "due", again
             data["next_at"] = row.due_at
             return Settlement(delivery=row, history=[self._entry(row, "delivery.failed", data)])
         told = job.recipe is not None and failed_step(row.step) is None
         planned = plan_failure(row, job.recipe, row.updated_at, self._clock.new_id) if job.recipe and told else []
-        return Settlement(delivery=row, history=[self._entry(row, "delivery.dead", data)], deliveries=planned)
+        settlement = Settlement(delivery=row, history=[self._entry(row, "delivery.dead", data)], deliveries=planned)
+        self._tell_others(job, settlement)
+        return settlement
 
-    def _next_try(self, failures: int, after: float | None) -> float:
-        wait = SCHEDULE[min(failures, len(SCHEDULE)) - 1] * self._clock.jitter(1.0, 1.0 + JITTER)
-        return self._clock.now() + max(wait, min(after or 0.0, RETRY_AFTER_MOST))
+    def _tell_others(self, job: Job, settlement: Settlement) -> None:
+        """A dead letter is an occasion for the recipes that are ``on: delivery.dead``."""
+        seen = context_of(job.event, job.row, job.siblings, job.recipe)
+        labels = labels_of(job.task) if job.task else Labels()
+        told = plan_dead(settlement.delivery, seen, self._recipes(), self._renderer, self._clock.new_id, labels)
+        if told is not None:
+            settlement.occasions.append(told[0])
+            settlement.deliveries += told[1]
 
     def _settled(self, row: DeliveryRow, state: Any) -> DeliveryRow:
         return msgspec.structs.replace(row, state=state, due_at=None, updated_at=self._clock.now())

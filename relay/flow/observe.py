@@ -19,8 +19,9 @@ from relay.recipe import RecipeSet, Renderer
 
 from .announce import Announcer
 from .books import book
-from .plan import plan
-from .view import finished_task, row_of
+from .occasions import plan_dead, plan_update
+from .plan import ARCHIVE, labels_of, plan
+from .view import finished_task, own_task, row_of
 
 VOLATILE = frozenset({"request_id", "poll_after_seconds", "typical_seconds"})
 """Fields that change from answer to answer without telling anything about the task."""
@@ -140,7 +141,26 @@ class Observer:
         change = Change(task=after, history=[_entry(before, after, source, confirming, now)], ledger=ledger)
         if finished:
             self._finish(change, told, source, now, woken=before.hint_receipt is not None)
+        self._update(change, told)
         return change
+
+    def _update(self, change: Change, told: Told) -> None:
+        """Tell the recipes that follow a task; where the news is a finish, they wait for its files."""
+        task, archive = change.task, [row.id for row in change.deliveries if row.recipe == ARCHIVE]
+        context = {"task": own_task(task.id, told.raw), "row": row_of(task)}
+        planned = plan_update(task, context, self._recipes(), self._renderer, self._clock.new_id, archive)
+        if planned is not None:
+            change.occasions.append(planned[0])
+            change.deliveries += planned[1]
+
+    def _tell_dead(self, change: Change, context: dict[str, Any]) -> None:
+        """A recipe that could not be planned is a dead letter from the start."""
+        for row in [row for row in change.deliveries if row.state == "dead"]:
+            labels = labels_of(change.task)
+            told = plan_dead(row, context, self._recipes(), self._renderer, self._clock.new_id, labels)
+            if told is not None:
+                change.occasions.append(told[0])
+                change.deliveries += told[1]
 
     async def _last_finish(self, task: TaskRow) -> Finish | None:
         return (await self._journal.tasks.finishes(task.id))[-1] if task.revision else None
@@ -169,7 +189,8 @@ class Observer:
             "row": row_of(task),
         }
         recipes = list(self._recipes())
-        change.deliveries = plan(finish, recipes, self._renderer, context, self._clock.new_id)
+        change.deliveries = plan(finish, recipes, self._renderer, context, self._clock.new_id, labels_of(task))
+        self._tell_dead(change, context)
         data = {
             "revision": finish.revision,
             "event": finish.event,

@@ -1,11 +1,15 @@
-"""(finish, recipes) → deliveries. Pure: no I/O, no clock."""
+"""(finish or occasion, recipes) → deliveries. Pure: no I/O, no clock."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from relay.journal import DeliveryRow, Finish
-from relay.recipe import Recipe, Renderer, RenderError, Step
+import msgspec
+from msgspec import Struct
 
+from relay.journal import DeliveryRow, Finish, Occasion, TaskRow
+from relay.recipe import Match, Recipe, Renderer, RenderError, Step
+
+from .groups import names_of, read_name
 from .lanes import lane_of
 
 ARCHIVE = "archive"
@@ -17,12 +21,40 @@ UNROUTED = "unrouted"
 NewId = Callable[[str], str]
 
 
+class Labels(Struct, frozen=True):
+    """What ``match:`` of a recipe is held against."""
+
+    tags: frozenset[str] = frozenset()
+    batch: frozenset[str] = frozenset()
+    client: frozenset[str] = frozenset()
+
+
+def labels_of(task: TaskRow) -> Labels:
+    """The tags, batch and client that a task carries."""
+    tags: list[str] = msgspec.json.decode(getattr(task, "tags", "[]"))
+    batch, client = getattr(task, "batch", ""), getattr(task, "client", "")
+    return Labels(frozenset(tags), frozenset({batch} - {""}), frozenset({client} - {""}))
+
+
+def fits(match: Match, labels: Labels) -> bool:
+    """Whether the labels have one of the values of each list that ``match`` gives."""
+    return all(
+        not wanted or bool(there.intersection(wanted))
+        for wanted, there in (
+            (match.tags, labels.tags),
+            (match.batch, labels.batch),
+            (match.client, labels.client),
+        )
+    )
+
+
 def plan(
     finish: Finish,
     recipes: Sequence[Recipe],
     renderer: Renderer,
     context: Mapping[str, Any],
     new_id: NewId,
+    labels: Labels = Labels(),  # noqa: B008 (it cannot change)
 ) -> list[DeliveryRow]:
     """The deliveries that ``finish`` causes: the archive first, if it has media; then each matching recipe's
     steps, those without ``after`` waiting for the archive. If no recipe wants it, that is one row too: *unrouted*.
@@ -30,23 +62,42 @@ def plan(
     A recipe whose ``when`` cannot be evaluated is planned as a dead letter, so that somebody is told.
     """
     planned: list[DeliveryRow] = []
-    output: dict[str, Any] = context["task"].get("output") or {}
-    if output.get("media"):
+    if media_count(context):
         planned.append(_row(finish, ARCHIVE, "", ARCHIVE, Step(use=ARCHIVE), new_id))
     first = [row.id for row in planned]
+    routed = wanted(finish, recipes, renderer, context, new_id, labels, first)
+    return planned + (routed or [_unrouted(finish, new_id)])
+
+
+def wanted(
+    news: Finish | Occasion,
+    recipes: Iterable[Recipe],
+    renderer: Renderer,
+    context: Mapping[str, Any],
+    new_id: NewId,
+    labels: Labels,
+    first: list[str],
+) -> list[DeliveryRow]:
+    """The steps of all recipes that want ``news``; those without ``after`` wait for the deliveries ``first``."""
+    planned: list[DeliveryRow] = []
     for recipe in recipes:
-        if finish.event not in recipe.on:
+        if news.event not in recipe.on or not fits(recipe.match, labels):
             continue
         try:
-            wanted = renderer.matches(recipe, context)
+            matches = renderer.matches(recipe, context)
         except RenderError as error:
-            planned.append(_dead(finish, recipe, str(error), new_id))
+            planned.append(_dead(news, recipe, str(error), new_id))
             continue
-        if wanted:
-            planned += plan_steps(finish, recipe, first, new_id)
-    if len(planned) == len(first):
-        planned.append(_unrouted(finish, new_id))
+        if matches:
+            planned += plan_steps(news, recipe, first, media_count(context), new_id)
     return planned
+
+
+def media_count(context: Mapping[str, Any]) -> int:
+    """How many files the finish that ``context`` speaks of has."""
+    task: Mapping[str, Any] = context.get("task") or {}
+    output: Mapping[str, Any] = task.get("output") or {}
+    return len(output.get("media") or ())
 
 
 def plan_failure(dead: DeliveryRow, recipe: Recipe, now: float, new_id: NewId) -> list[DeliveryRow]:
@@ -83,23 +134,42 @@ def failed_step(name: str) -> tuple[str, int] | None:
     return (step, int(position)) if mark else None
 
 
-def plan_steps(finish: Finish, recipe: Recipe, first: list[str], new_id: NewId) -> list[DeliveryRow]:
-    """All steps of a recipe for a finish; those without ``after`` wait for ``first``."""
-    rows = {name: _row(finish, recipe.name, recipe.hash, name, step, new_id) for name, step in recipe.steps.items()}
+def step_of(recipe: Recipe, name: str) -> Step:
+    """The step of ``recipe`` that the delivery called ``name`` is of."""
+    parts = read_name(name)
+    return recipe.steps[parts.step] if parts.failure is None else recipe.on_failure[parts.failure]
+
+
+def plan_steps(
+    news: Finish | Occasion, recipe: Recipe, first: list[str], items: int, new_id: NewId
+) -> list[DeliveryRow]:
+    """All steps of a recipe for ``news`` with so many files; those without ``after`` wait for ``first``."""
+    rows = {
+        name: [
+            _row(news, recipe.name, recipe.hash, each, step, new_id)
+            for each in names_of(name, step.for_each is not None, items)
+        ]
+        for name, step in recipe.steps.items()
+    }
+
+    def done_by(name: str) -> list[str]:
+        """What must be done for the step to be: its deliveries, or, if it has none, those before it."""
+        own = [row.id for row in rows[name]]
+        return own or [row for before in recipe.steps[name].after for row in done_by(before)]
+
     for name, step in recipe.steps.items():
-        waits_for = [rows[before].id for before in step.after] or first
-        if waits_for:
-            row = rows[name]
+        waits_for = list(dict.fromkeys(row for before in step.after for row in done_by(before))) or first
+        for row in rows[name] if waits_for else ():
             row.waits_for, row.blockers, row.state, row.due_at = waits_for, len(waits_for), "waiting", None
-    return list(rows.values())
+    return [row for group in rows.values() for row in group]
 
 
-def _row(finish: Finish, recipe: str, hash: str, name: str, step: Step, new_id: NewId) -> DeliveryRow:
+def _row(news: Finish | Occasion, recipe: str, hash: str, name: str, step: Step, new_id: NewId) -> DeliveryRow:
     return DeliveryRow(
         id=new_id("dlv"),
-        task_id=finish.task_id,
-        revision=finish.revision,
-        event_id=finish.event_id,
+        task_id=news.task_id,
+        revision=news.revision,
+        event_id=news.event_id,
         recipe=recipe,
         recipe_hash=hash,
         step=name,
@@ -107,14 +177,14 @@ def _row(finish: Finish, recipe: str, hash: str, name: str, step: Step, new_id: 
         connection=step.connection,
         lane=lane_of(step),
         state="due",
-        created_at=finish.at,
-        updated_at=finish.at,
-        due_at=finish.at,
+        created_at=news.at,
+        updated_at=news.at,
+        due_at=news.at,
     )
 
 
-def _dead(finish: Finish, recipe: Recipe, error: str, new_id: NewId) -> DeliveryRow:
-    row = _row(finish, recipe.name, recipe.hash, "when", Step(use="when"), new_id)
+def _dead(news: Finish | Occasion, recipe: Recipe, error: str, new_id: NewId) -> DeliveryRow:
+    row = _row(news, recipe.name, recipe.hash, "when", Step(use="when"), new_id)
     row.state, row.due_at, row.error = "dead", None, error
     return row
 

@@ -13,8 +13,9 @@ from relay.clock import Clock
 from relay.journal import DeliveryFilter, DeliveryRow, Entry, Finish, Journal
 from relay.recipe import Recipe, RecipeSet, Renderer, RenderError
 
+from .groups import read_name
 from .lanes import lane_of
-from .plan import ARCHIVE, failed_step, plan_steps
+from .plan import ARCHIVE, failed_step, fits, labels_of, media_count, plan_steps
 from .view import finished_task, row_of
 
 PAGE = 500
@@ -109,11 +110,12 @@ class Replayer:
             return []
         siblings = [one for one in await self._journal.deliveries.of_task(row.task_id) if one.event_id == row.event_id]
         if row.use == "when":
-            finish = next(
-                one for one in await self._journal.tasks.finishes(row.task_id) if one.event_id == row.event_id
-            )
-            return await self._planned(recipe, finish, siblings, effects)
-        step = recipe.steps.get(row.step)
+            finishes = [one for one in await self._journal.tasks.finishes(row.task_id) if one.event_id == row.event_id]
+            if not finishes:
+                effects.skip("it told of no finish, and what it told of has passed")
+                return []
+            return await self._planned(recipe, finishes[0], siblings, effects)
+        step = recipe.steps.get(read_name(row.step).step)
         if failed_step(row.step) or step is None:
             effects.skip("its recipe has no such step today")
             return []
@@ -187,6 +189,9 @@ class Replayer:
             "row": row_of(task),
         }
         try:
+            if not fits(recipe.match, labels_of(task)):
+                effects.skip("its `match` does not fit")
+                return []
             if not self._renderer.matches(recipe, context):
                 effects.skip("its `when` does not hold")
                 return []
@@ -195,7 +200,7 @@ class Replayer:
             return []
         first = [one.id for one in siblings if one.recipe == ARCHIVE and one.state != "done"]
         now = self._clock.now()
-        rows = plan_steps(finish, recipe, first, self._clock.new_id)
+        rows = plan_steps(finish, recipe, first, media_count(context), self._clock.new_id)
         return [msgspec.structs.replace(row, created_at=now, updated_at=now, due_at=row.due_at and now) for row in rows]
 
     def _entry(self, row: DeliveryRow, kind: str, **more: str) -> Entry:

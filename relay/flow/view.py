@@ -17,12 +17,12 @@ def client_task(task: TaskRow) -> dict[str, Any]:
     """The task as ``GET /v1/tasks/{id}`` shows it (JSON-ready). Before the provider's first word: queued."""
     if task.observed is None:
         return _queued(task)
-    return _own(task.id, task.observed)
+    return own_task(task.id, task.observed)
 
 
 def finished_task(finish: Finish) -> dict[str, Any]:
     """The task as it was at one finish, whatever it has become since."""
-    return _own(finish.task_id, finish.observed)
+    return own_task(finish.task_id, finish.observed)
 
 
 def event(finish: Finish, task: TaskRow, media: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -56,7 +56,8 @@ def row_of(task: TaskRow) -> dict[str, Any]:
     return msgspec.json.decode(task.row, type=dict[str, Any])
 
 
-def _own(task_id: str, observed: str) -> dict[str, Any]:
+def own_task(task_id: str, observed: str) -> dict[str, Any]:
+    """A provider's word on a task, under our own id."""
     # floats would round a price; Decimal carries the provider's digits through unchanged
     document = cast("dict[str, Any]", _exact.decode(observed))
     document["id"] = task_id

@@ -27,6 +27,7 @@ from .model import (
     TaskRow,
     Verdict,
 )
+from .occasions import Occasion, Occasions
 from .queue import Claimed, Due, Funds, Load, QueueStore
 from .sealed import place_of
 from .sqlite import SqliteJournal
@@ -72,6 +73,8 @@ __all__ = [
     "Load",
     "MediaRow",
     "Notice",
+    "Occasion",
+    "Occasions",
     "Operation",
     "OperationKind",
     "Pulse",

@@ -33,6 +33,7 @@ from .model import (
     TaskRow,
 )
 from .notes import NoteStore
+from .occasions import Occasions
 from .queue import QueueStore
 from .sealed import SealedStore
 
@@ -235,6 +236,9 @@ class Journal(Protocol):
 
     @property
     def events(self) -> EventStore: ...
+
+    @property
+    def occasions(self) -> Occasions: ...
 
     async def pulse(self) -> Pulse: ...
 

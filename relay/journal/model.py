@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from relay.contract import Unit
 
 from .lanes import LaneNews
+from .occasions import Occasion
 
 Verdict = Literal["accepted", "stale", "expired", "forged", "unparsable", "oversized"]
 Source = Literal["create", "poll", "webhook"]
@@ -231,6 +232,7 @@ class Change(Struct, kw_only=True):
     """The same news as an event of its own, for endpoints that want to hear of every change."""
     deliveries: list[DeliveryRow] = field(default_factory=list[DeliveryRow])
     ledger: list[LedgerLine] = field(default_factory=list[LedgerLine])
+    occasions: list[Occasion] = field(default_factory=list[Occasion])
     operation: Operation | None = None
     """An operation this news settles; must still carry the fence it was claimed with."""
 
@@ -243,6 +245,8 @@ class Settlement(Struct, kw_only=True):
     history: list[Entry] = field(default_factory=list[Entry])
     deliveries: list[DeliveryRow] = field(default_factory=list[DeliveryRow])
     """New deliveries this causes, such as ``on_failure`` steps."""
+    occasions: list[Occasion] = field(default_factory=list[Occasion])
+    """A dead letter is an occasion for other recipes."""
     lane: LaneNews | None = None
     """What the attempt tells of its destination; ``None`` if it never got there."""
 
@@ -250,8 +254,11 @@ class Settlement(Struct, kw_only=True):
 class Briefing(Struct):
     """What an attempt must know besides its delivery, read at once."""
 
-    task: TaskRow
-    finish: Finish
+    task: TaskRow | None
+    """``None``: it is about no task."""
+    finish: Finish | None
+    occasion: Occasion | None
+    """What it speaks of in place of a finish."""
     media: list[MediaRow]
     siblings: list[DeliveryRow]
     """All deliveries of the same task."""

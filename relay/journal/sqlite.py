@@ -30,6 +30,7 @@ from .sqlite_keys import SqliteKeys
 from .sqlite_lanes import SqliteLanes, oldest_due, park
 from .sqlite_ledger import SqliteLedger
 from .sqlite_notes import SqliteNotes
+from .sqlite_occasions import SqliteOccasions
 from .sqlite_queue import SqliteQueue
 from .sqlite_receipts import SqliteReceipts
 from .sqlite_sealed import SqliteSealed
@@ -59,6 +60,7 @@ class SqliteJournal:
         self.batches = SqliteBatches(self)
         self.notes = SqliteNotes(self)
         self.lanes = SqliteLanes(self)
+        self.occasions = SqliteOccasions(self)
         self.sealed = SqliteSealed(self)
         self.keys = SqliteKeys(self)
         self.connections = SqliteConnections(self)

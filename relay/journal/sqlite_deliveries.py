@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .lanes import LanePolicies
 from .model import Briefing, DeliveryFilter, DeliveryRow, Entry, Finish, MediaRow, Settlement
+from .occasions import Occasion
 from .rows import insert, read, update, values
 from .sqlite_found import again, brief, count, find
 from .sqlite_lanes import claim, learn, next_due, park
@@ -36,6 +37,7 @@ _ROUTED = "DELETE FROM deliveries WHERE event_id = ? AND state = 'unrouted'"
 _FINISHES = "SELECT * FROM finishes WHERE (at, event_id) > (?, ?) AND at >= ? AND at <= ? ORDER BY at, event_id LIMIT ?"
 _SEQ = frozenset({"seq"})
 _INSERT_ENTRY = insert("history", Entry, skip=_SEQ)
+_INSERT_OCCASION = insert("occasions", Occasion)
 _INSERT_MEDIA = insert("media", MediaRow).replace("INSERT", "INSERT OR REPLACE", 1)
 ORDINARY = LanePolicies({})
 
@@ -160,6 +162,12 @@ def insert_deliveries(connection: sqlite3.Connection, deliveries: list[DeliveryR
         park(connection)
 
 
+def insert_occasions(connection: sqlite3.Connection, occasions: list[Occasion]) -> None:
+    """Add what happened besides finishes."""
+    for occasion in occasions:
+        connection.execute(_INSERT_OCCASION, values(occasion))
+
+
 def append(connection: sqlite3.Connection, entries: list[Entry]) -> None:
     """Add lines to the history."""
     for entry in entries:
@@ -176,6 +184,7 @@ def _settle(connection: sqlite3.Connection, settlement: Settlement) -> bool:
     if settlement.lane is not None:
         learn(connection, delivery, settlement.lane, delivery.updated_at)
     append(connection, settlement.history)
+    insert_occasions(connection, settlement.occasions)
     insert_deliveries(connection, settlement.deliveries)
     park(connection)
     return True

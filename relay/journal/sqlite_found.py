@@ -2,13 +2,16 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import Briefing, DeliveryFilter, DeliveryRow, DeliveryState, Finish, MediaRow, TaskRow
+from .occasions import Occasion
 from .rows import read
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 _FINISH = ", ".join(Finish.__struct_fields__)
 _BRIEF = {
@@ -16,6 +19,7 @@ _BRIEF = {
     # an event is a finish or an update of its task
     "finish": f"SELECT {_FINISH} FROM finishes WHERE event_id = :event_id"  # noqa: S608 (ours)
     f" UNION ALL SELECT {_FINISH} FROM updates WHERE event_id = :event_id",
+    "occasion": "SELECT * FROM occasions WHERE event_id = :event_id",
     "media": "SELECT * FROM media WHERE task_id = :task_id AND revision = :revision ORDER BY position",
     "siblings": "SELECT * FROM deliveries WHERE task_id = :task_id ORDER BY revision, id",
 }
@@ -41,11 +45,17 @@ def brief(connection: sqlite3.Connection, deliveries: Sequence[DeliveryRow]) -> 
 
 def _briefing(connection: sqlite3.Connection, about: dict[str, Any]) -> Briefing:
     return Briefing(
-        task=read(TaskRow, connection.execute(_BRIEF["task"], about).fetchone()),
-        finish=read(Finish, connection.execute(_BRIEF["finish"], about).fetchone()),
+        task=_one(TaskRow, connection, "task", about),
+        finish=_one(Finish, connection, "finish", about),
+        occasion=_one(Occasion, connection, "occasion", about),
         media=[read(MediaRow, row) for row in connection.execute(_BRIEF["media"], about)],
         siblings=[read(DeliveryRow, row) for row in connection.execute(_BRIEF["siblings"], about)],
     )
+
+
+def _one(kind: type[S], connection: sqlite3.Connection, what: str, about: dict[str, Any]) -> S | None:
+    row = connection.execute(_BRIEF[what], about).fetchone()
+    return read(kind, row) if row is not None else None
 
 
 def find(connection: sqlite3.Connection, wanted: DeliveryFilter, limit: int, before: str | None) -> list[DeliveryRow]:

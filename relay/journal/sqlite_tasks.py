@@ -8,7 +8,7 @@ import msgspec
 from .base import Conflict, Superseded
 from .model import Change, Entry, Finish, Operation, TaskRow
 from .rows import insert, read, update, values
-from .sqlite_deliveries import append, insert_deliveries
+from .sqlite_deliveries import append, insert_deliveries, insert_occasions
 from .sqlite_ledger import book
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ def _apply(connection: sqlite3.Connection, change: Change) -> None:
         connection.execute(_INSERT_FINISH, values(change.finish))
     if change.update is not None:
         connection.execute(_INSERT_UPDATE, values(change.update))
+    insert_occasions(connection, change.occasions)
     insert_deliveries(connection, change.deliveries)
 
 

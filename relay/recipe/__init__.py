@@ -3,11 +3,14 @@
 from .check import check
 from .errors import Problem, RecipeErrors, RenderError
 from .load import load_folder, parse
-from .model import EVENTS, Recipe, RecipeSet, Retries, Step
+from .model import EVENTS, SCHEDULE, Match, Recipe, RecipeSet, Retries, Schedule, Step
 from .render import Renderer
+from .schedule import next_time
 
 __all__ = [
     "EVENTS",
+    "SCHEDULE",
+    "Match",
     "Problem",
     "Recipe",
     "RecipeErrors",
@@ -15,8 +18,10 @@ __all__ = [
     "RenderError",
     "Renderer",
     "Retries",
+    "Schedule",
     "Step",
     "check",
     "load_folder",
+    "next_time",
     "parse",
 ]

@@ -10,7 +10,7 @@ from .document import Document, Path, read
 from .environment import TemplateEnvironment
 from .errors import Problem, suggestion
 from .model import Recipe, Step
-from .reach import EVERYWHERE, FIELDS, IN_FAILURE, IN_STEPS, STEP
+from .reach import FIELDS, STEP, everywhere, in_steps
 
 _environment = TemplateEnvironment()
 
@@ -22,16 +22,19 @@ def check(
     ``connections`` are the configured ones (``None``: not checked)."""
     document = read(recipe.source, recipe.file)
     problems: list[Problem] = []
-    for path in (("when",), ("vars",)):
-        problems += _names(document, path, EVERYWHERE - {"vars"} if path == ("vars",) else EVERYWHERE, {}, recipe)
+    seen = everywhere(recipe.on)
+    problems += _names(document, ("when",), seen, {}, recipe)
+    problems += _names(document, ("vars",), seen - {"vars"}, {}, recipe)
     for name, step in recipe.steps.items():
         path: Path = ("steps", name)
         problems += _step(document, path, step, connectors, connections)
-        problems += _names(document, (*path, "with"), IN_STEPS, before(recipe, name), recipe)
+        problems += _names(
+            document, (*path, "with"), in_steps(recipe.on, each=bool(step.for_each)), before(recipe, name), recipe
+        )
     for index, step in enumerate(recipe.on_failure):
         path = ("on_failure", index)
         problems += _step(document, path, step, connectors, connections)
-        problems += _names(document, (*path, "with"), IN_FAILURE, recipe.steps, recipe)
+        problems += _names(document, (*path, "with"), in_steps(recipe.on, failure=True), recipe.steps, recipe)
     return sorted(problems)
 
 
@@ -94,6 +97,8 @@ def _names(
             message = f"`{thing}.{attribute}` is not there"
             if thing == "steps" and attribute in recipe.steps:
                 message = f"`steps.{attribute}` is not done yet when this step runs; add `after: {attribute}`"
+            elif thing.startswith("steps.") and not known:
+                message = f"`{thing}` is a list, one for each file; write {thing}[0].{attribute}, or loop over it"
             problems.append(document.problem(where, message, suggestion(attribute, known), line=line))
     return problems
 
@@ -107,7 +112,8 @@ def _known(thing: str, steps: Collection[str], recipe: Recipe) -> Collection[str
     if thing == "steps":
         return steps
     if thing.startswith("steps."):
-        return STEP
+        step = recipe.steps.get(thing.removeprefix("steps."))
+        return () if step is not None and step.for_each else STEP
     return recipe.vars if thing == "vars" else FIELDS.get(thing)
 
 

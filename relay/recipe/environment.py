@@ -54,7 +54,7 @@ class Missing(StrictUndefined):
         return f"{name!r} is not there; {hint}in reach: {there}"
 
 
-_REACH = ["event", "media", "row", "steps", "task", "vars"]
+_REACH = ["batch", "delivery", "event", "item", "media", "row", "steps", "task", "vars"]
 
 
 class TemplateEnvironment(ImmutableSandboxedEnvironment):

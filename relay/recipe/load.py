@@ -3,22 +3,18 @@
 import hashlib
 import pathlib
 import re
-from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from .document import Document, Path, read
 from .errors import Problem, RecipeErrors, suggestion
-from .model import EVENTS, Recipe, RecipeSet, Step
+from .meaning import meaning
+from .model import SCHEDULE, Match, Recipe, RecipeSet, Schedule, Step
 from .render import syntax_error
 
-RESERVED = "archive"
-"""The built-in recipe that stores the files; a recipe of one's own must be called something else."""
-
 T = TypeVar("T")
-_STEP_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
-_PROVENANCE = {"file", "source", "hash"}
+_PROVENANCE = {"file", "source", "hash", "schedule"}
 _FIELDS = {name for name in Recipe.__struct_encode_fields__ if name not in _PROVENANCE}
 _STEP_FIELDS = set(Step.__struct_encode_fields__)
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
@@ -35,10 +31,12 @@ def parse(source: str, file: str) -> Recipe:
     # Step by step first: of a mapping, the library does not say in which entry it stumbled.
     for path, step in _step_paths(data["steps"], data.get("on_failure")):
         _converted(document, path, step, Step)
+    if isinstance(data["on"], dict):
+        data["schedule"], data["on"] = _converted(document, ("on",), data["on"], Schedule), [SCHEDULE]
     recipe = _converted(document, (), data, Recipe)
     recipe.file, recipe.source = file, source
     recipe.hash = hashlib.sha256(source.encode()).hexdigest()
-    problems = [*_meaning(document, recipe), *_templates(document)]
+    problems = [*meaning(document, recipe), *_templates(document)]
     if problems:
         raise RecipeErrors(problems)
     return recipe
@@ -77,6 +75,9 @@ def _shape(document: Document) -> list[Problem]:
         for name in ("name", "on", "steps")
         if data.get(name) in (None, {})
     ]
+    for key, kind in (("on", Schedule), ("match", Match)):
+        if isinstance(data.get(key), dict):
+            problems += _unknown(document, (key,), data[key], set(kind.__struct_encode_fields__))
     steps: Any = data.get("steps")
     for path, step in _step_paths(steps, data.get("on_failure")):
         problems += _unknown(document, path, step, _STEP_FIELDS)
@@ -105,8 +106,13 @@ def _unknown(document: Document, path: Path, data: dict[str, Any], known: set[st
 
 
 def _listed(data: dict[str, Any]) -> dict[str, Any]:
-    """One name may stand for a list of one: in ``on`` and in ``after``."""
+    """One name may stand for a list of one: in ``on``, in ``after`` and in ``match``."""
     listed = {**data, "on": [data["on"]] if isinstance(data["on"], str) else data["on"]}
+    if isinstance(data.get("match"), dict):
+        listed["match"] = {
+            key: [value] if isinstance(value, str) else value
+            for key, value in cast("dict[str, Any]", data["match"]).items()
+        }
     for _, step in _step_paths(data.get("steps"), data.get("on_failure")):
         if isinstance(step.get("after"), str):
             step["after"] = [step["after"]]
@@ -128,38 +134,6 @@ def _misfit(document: Document, path: Path, error: str) -> Problem:
         int(index) if index.isdigit() else name for name, index in _PART.findall(where) if name or index.isdigit()
     )
     return document.problem(path, f"{'.'.join(map(str, path)) or 'the recipe'}: {what}")
-
-
-def _meaning(document: Document, recipe: Recipe) -> list[Problem]:
-    problems = [
-        document.problem(("on",), f"{event!r} is not an event", suggestion(event, EVENTS))
-        for event in recipe.on
-        if event not in EVENTS
-    ]
-    if recipe.name == RESERVED:
-        problems.append(document.problem(("name",), f"{RESERVED!r} is the built-in recipe; choose another name"))
-    for name, step in recipe.steps.items():
-        if not _STEP_NAME.fullmatch(name):
-            rule = "a step's name has small letters, digits and _, and starts with a letter"
-            problems.append(document.problem(("steps", name), f"{name!r} cannot name a step: {rule}"))
-        problems += [
-            document.problem(("steps", name, "after"), f"there is no step {other!r}", suggestion(other, recipe.steps))
-            for other in step.after
-            if other not in recipe.steps
-        ]
-        if step.retry.attempts is not None and step.retry.attempts < 1:
-            problems.append(document.problem(("steps", name, "retry"), "`attempts` must be 1 or more"))
-    try:
-        TopologicalSorter({name: step.after for name, step in recipe.steps.items()}).prepare()
-    except CycleError as error:
-        circle = " → ".join(cast("list[str]", error.args[1]))
-        problems.append(document.problem(("steps",), f"the steps wait for each other: {circle}"))
-    problems += [
-        document.problem(("on_failure", index), "a step of `on_failure:` has no `after:`; each runs at once")
-        for index, step in enumerate(recipe.on_failure)
-        if step.after
-    ]
-    return problems
 
 
 def _templates(document: Document) -> list[Problem]:

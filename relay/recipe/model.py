@@ -4,8 +4,39 @@ from collections.abc import Iterator
 
 from msgspec import Struct, field
 
-EVENTS = ("task.succeeded", "task.failed", "task.requires_action")
-"""What a recipe can be ``on``."""
+EVENTS = (
+    "task.succeeded",
+    "task.failed",
+    "task.requires_action",
+    "task.updated",
+    "batch.completed",
+    "delivery.dead",
+)
+"""What a recipe can be ``on``, besides the hour (:class:`Schedule`)."""
+
+SCHEDULE = "schedule"
+"""The event of a recipe that a :class:`Schedule` starts."""
+
+EACH_MEDIA = "task.output.media"
+"""What a step can be repeated for."""
+
+
+class Schedule(Struct, forbid_unknown_fields=True):
+    """``on: { schedule: "0 9 * * mon", tz: Europe/Berlin }``."""
+
+    schedule: str
+    """Minute, hour, day of the month, month, day of the week (by name), as cron has them."""
+    tz: str = "UTC"
+    """The time zone in which the hours are meant."""
+
+
+class Match(Struct, forbid_unknown_fields=True):
+    """``match:``: only tasks that carry one of the values of each list given."""
+
+    tags: list[str] = field(default_factory=list[str])
+    batch: list[str] = field(default_factory=list[str])
+    client: list[str] = field(default_factory=list[str])
+    """Names of the API keys that asked for the task."""
 
 
 class Retries(Struct, forbid_unknown_fields=True):
@@ -13,6 +44,10 @@ class Retries(Struct, forbid_unknown_fields=True):
 
     attempts: int | None = None
     """How often it is tried in all; the default schedule has 12 tries over 76 hours."""
+    schedule: list[float] = field(default_factory=list[float])
+    """Seconds to wait after the 1st, 2nd, … failure; without ``attempts``, it is dead after the last."""
+    give_up_after: float | None = None
+    """Seconds since it was planned after which it is not tried again."""
 
 
 class Step(Struct, forbid_unknown_fields=True, rename={"with_": "with"}):
@@ -26,6 +61,8 @@ class Step(Struct, forbid_unknown_fields=True, rename={"with_": "with"}):
     """What the connector gets, each value a template."""
     after: list[str] = field(default_factory=list[str])
     """Steps that must be done before."""
+    for_each: str | None = None
+    """``task.output.media``: one delivery for each file, with ``item`` in reach."""
     retry: Retries = field(default_factory=Retries)
     timeout: float | None = None
     """Seconds for one attempt."""
@@ -38,6 +75,7 @@ class Recipe(Struct, forbid_unknown_fields=True):
     on: list[str]
     steps: dict[str, Step]
     when: str | bool = True
+    match: Match = field(default_factory=Match)
     vars: dict[str, object] = field(default_factory=dict[str, object])
     on_failure: list[Step] = field(default_factory=list[Step])
     description: str = ""
@@ -47,6 +85,8 @@ class Recipe(Struct, forbid_unknown_fields=True):
     source: str = ""
     hash: str = ""
     """SHA-256 (hex) of the source: a delivery is pinned to it."""
+    schedule: Schedule | None = None
+    """Set if ``on`` says a schedule; ``on`` is then ``["schedule"]``."""
 
 
 class RecipeSet:
@@ -65,3 +105,7 @@ class RecipeSet:
     def by_hash(self, hash: str) -> Recipe | None:
         """The very recipe that a delivery was planned with, if it is still loaded."""
         return self._by_hash.get(hash)
+
+    def on(self, event: str) -> list[Recipe]:
+        """The enabled recipes that ``event`` starts."""
+        return [recipe for recipe in self._recipes if recipe.enabled and event in recipe.on]

@@ -1,5 +1,7 @@
 """What a template can see. One place, so that the check, the preview and the docs agree."""
 
+from collections.abc import Iterable
+
 from relay.contract import Task
 
 TASK = frozenset(Task.__struct_fields__)
@@ -8,13 +10,49 @@ MEDIA = frozenset({"url", "source_url", "name", "mime_type", "size", "sha256", "
 STEP = frozenset({"url", "detail"})
 DELIVERY = frozenset({"id", "recipe", "step", "error", "attempts"})
 
-EVERYWHERE = frozenset({"task", "event", "row", "vars"})
-IN_STEPS = EVERYWHERE | {"media", "steps"}
-IN_FAILURE = IN_STEPS | {"delivery"}
-"""``on_failure`` also sees the delivery that is dead."""
+BATCH = frozenset({"id", "name", "done", "failed", "credits"})
 
-FIELDS: dict[str, frozenset[str]] = {"task": TASK, "event": EVENT, "delivery": DELIVERY}
+_OF_A_TASK = frozenset({"task", "row"})
+OF_EVENT: dict[str, frozenset[str]] = {
+    "task.succeeded": _OF_A_TASK,
+    "task.failed": _OF_A_TASK,
+    "task.requires_action": _OF_A_TASK,
+    "task.updated": _OF_A_TASK,
+    "batch.completed": frozenset({"batch"}),
+    "delivery.dead": _OF_A_TASK | {"delivery"},
+    "schedule": frozenset(),
+}
+"""What each event brings, besides ``event`` and ``vars``."""
+NAMES = ("task", "event", "row", "batch", "delivery")
+"""What ``when:`` and ``vars:`` may see, where the event brings it."""
+
+FIELDS: dict[str, frozenset[str]] = {
+    "task": TASK,
+    "event": EVENT,
+    "delivery": DELIVERY,
+    "batch": BATCH,
+    "item": MEDIA,
+}
 """What is known of each thing at its first level; ``row`` and ``vars`` are open."""
+
+
+def everywhere(events: Iterable[str]) -> frozenset[str]:
+    """What ``when:`` sees: what all of a recipe's events bring."""
+    known = [OF_EVENT[event] for event in events if event in OF_EVENT]
+    brought = {name for name in NAMES if known and all(name in one for one in known)}
+    return frozenset(brought | {"event", "vars"})
+
+
+def in_steps(events: Iterable[str], *, each: bool = False, failure: bool = False) -> frozenset[str]:
+    """What the ``with:`` of a step sees. One with ``for_each:`` also sees the ``item``, one in ``on_failure:`` the
+    ``delivery`` that is dead."""
+    more = {"item"} if each else {"delivery"} if failure else set[str]()
+    return everywhere(events) | {"media", "steps"} | more
+
+
+def nobody() -> dict[str, object]:
+    """A task that is none: for a dead letter that was about no task."""
+    return {**dict.fromkeys(TASK)}
 
 
 def sample_step() -> dict[str, object]:
@@ -79,4 +117,6 @@ def sample(event: str = "task.succeeded") -> dict[str, object]:
             "error": "it answered 500",
             "attempts": 12,
         },
+        "batch": {"id": "bat_sample", "name": "June singles", "done": 198, "failed": 2, "credits": 14850},
+        "item": file,
     }

@@ -11,6 +11,7 @@ from .document import Path, read
 from .environment import OUTPUT_MOST, SOURCE_MOST, Missing, TemplateEnvironment, begin
 from .errors import RenderError
 from .model import Recipe, Step
+from .reach import NAMES
 
 _environment = TemplateEnvironment()
 _PLAIN = (str, int, float, bool, Decimal, type(None))
@@ -36,7 +37,7 @@ class Renderer:
         return filling.value(step.with_, (*_path(recipe, step), "with"))
 
     def _reach(self, recipe: Recipe, context: Mapping[str, Any]) -> dict[str, Any]:
-        first = {name: context[name] for name in ("task", "event", "row") if name in context}
+        first = {name: context[name] for name in NAMES if name in context}
         filled: dict[str, Any] = _Filling(recipe, first).value(recipe.vars, ("vars",))
         return {**context, "vars": filled}
 

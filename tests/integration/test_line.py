@@ -121,7 +121,7 @@ steps:
 
 
 def test_a_delivery_that_fails_is_tried_again_with_the_same_id(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.flow.deliver.SCHEDULE", (0.1,) * 11)
+    monkeypatch.setattr("relay.flow.retry.SCHEDULE", (0.1,) * 11)
     line = start()
     line.receiver.answers = [500, 429, 404]
     task_id = line.create()
@@ -145,7 +145,7 @@ on_failure:
     connection: hook
     with: { body: { step: "{{ delivery.step }}", error: "{{ delivery.error }}", task: "{{ task.id }}" } }
 """
-    monkeypatch.setattr("relay.flow.deliver.SCHEDULE", (0.1,) * 11)
+    monkeypatch.setattr("relay.flow.retry.SCHEDULE", (0.1,) * 11)
     line = start(recipe)
     line.receiver.answers = [500, 500]
     task_id = line.create()

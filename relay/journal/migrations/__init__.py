@@ -12,6 +12,7 @@ from . import lanes as lanes  # isort: skip
 from . import queue as queue  # isort: skip
 from . import ledger as ledger  # isort: skip
 from . import batches as batches  # isort: skip
+from . import occasions as occasions  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]

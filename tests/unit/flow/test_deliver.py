@@ -12,8 +12,9 @@ import pytest
 from connectors.base import Connector, ConnectorConfig, Delivery, Gone, Outcome, Reject, Retry
 from relay.flow.archive import MediaStore
 from relay.flow.connections import Connections
-from relay.flow.deliver import SCHEDULE, Deliverer
+from relay.flow.deliver import Deliverer
 from relay.flow.observe import Observer, Pace
+from relay.flow.retry import SCHEDULE
 from relay.journal import DeliveryRow, Entry, Operation, SqliteJournal, TaskRow
 from relay.providers import Told
 from relay.recipe import RecipeSet, Renderer, parse
