@@ -36,6 +36,7 @@ from relay.api.other_tasks import OtherTasksController
 from relay.api.queue import QueueController
 from relay.api.realtime import RealtimeController
 from relay.api.receive import PATH, webhook_route
+from relay.api.recipes import RecipesController
 from relay.api.storyboard import StoryboardController
 from relay.api.tasks import TasksController
 from relay.api.webhooks import WebhooksController
@@ -57,14 +58,15 @@ from relay.flow.intake import Intake
 from relay.flow.keys import Keys
 from relay.flow.look import Look
 from relay.flow.observe import Observer, Pace
-from relay.flow.occasions import Announcer
 from relay.flow.occasions import Batch as BatchDone
+from relay.flow.occasions import Herald
 from relay.flow.poll import Budget, Poller
 from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.schedule import Hours
 from relay.flow.settle import Settler
 from relay.flow.sheets import Sheets
+from relay.flow.shelf import Shelf
 from relay.flow.targets import Targets
 from relay.journal import SqliteJournal
 from relay.log import hide
@@ -84,7 +86,6 @@ class Relay:
 
     def __init__(self, settings: Settings, recipes: RecipeSet, clock: Clock | None = None) -> None:
         self.settings = settings
-        self.recipes = recipes
         self.clock = clock or SystemClock()
         self.metrics = Metrics()
         self.journal = SqliteJournal.open(settings.data / "journal.db")
@@ -116,14 +117,21 @@ class Relay:
         self.events = Events(self.journal, settings.url)
         self.inputs = Inputs(settings.beatapi_base_url, resolve, self._deep_check(client(Egress(allowed))))
         hide([settings.beatapi_api_key, *settings.beatapi_webhook_secret, *settings.api_keys])
-        self._build_line()
+        self._build_line(recipes)
 
-    def _build_line(self) -> None:
+    @property
+    def recipes(self) -> RecipeSet:
+        """Those in use now."""
+        return self.shelf.recipes
+
+    def _build_line(self, recipes: RecipeSet) -> None:
         settings, journal, clock = self.settings, self.journal, self.clock
         renderer, pace = Renderer(), Pace(settings.poll_min_seconds, settings.poll_max_seconds)
         connectors, problems = discover()
         for problem in problems:
             log.warning("%s", problem)
+        configs = {name: connector.Config for name, connector in connectors.items()}
+        self.shelf = Shelf(journal, clock, settings.recipes, recipes, configs)
         archive = Archive(self.store, journal, clock, self._clients["media"], settings.media_max_bytes)
         callback = Callback(journal, clock, self.endpoints, settings.timeout_seconds)
         self.observer = Observer(journal, clock, lambda: self.recipes, renderer, pace, self._news)
@@ -178,10 +186,18 @@ class Relay:
             self.settler.nudge,
             self.metrics.count_webhook,
         )
-        self.announcer = Announcer(journal, clock, lambda: self.recipes, renderer, self._news)
-        self.hours = Hours(journal, clock, lambda: self.recipes, self.announcer)
+        self.herald = Herald(journal, clock, lambda: self.recipes, renderer, self._news)
+        self.hours = Hours(journal, clock, lambda: self.recipes, self.herald)
         self.housekeeping = Housekeeping(journal, clock, settings.retention_days, self.reconciler)
-        self.loops = (self.intake, self.poller, self.settler, self.deliverer, self.batches, self.hours)
+        self.loops = (
+            self.intake,
+            self.poller,
+            self.settler,
+            self.deliverer,
+            self.batches,
+            self.hours,
+            self.shelf,
+        )
 
     def _deep_check(self, client: GuardedClient) -> DeepCheck | None:
         self._clients["inputs"] = client
@@ -199,7 +215,7 @@ class Relay:
 
     async def _batch_completed(self, summary: Summary) -> None:
         done = BatchDone(summary.id, summary.name, summary.done, summary.failed, summary.credits)
-        await self.announcer.batch_completed(done)
+        await self.herald.batch_completed(done)
 
     async def unlock(self) -> None:
         """See that what is sealed in the journal can be opened. Raises :class:`relay.vault.VaultError`."""
@@ -208,8 +224,7 @@ class Relay:
 
     async def start(self) -> None:
         """Begin to work."""
-        for recipe in self.recipes:
-            await self.journal.deliveries.keep_recipe(recipe.hash, recipe.name, recipe.file, recipe.source)
+        await self.shelf.start()
         for problem in await self.connections.start():
             log.warning("%s", problem)
         self.housekeeping.start()
@@ -261,6 +276,7 @@ def create_app(relay: Relay) -> Litestar:
             QueueController,
             MoneyController,
             BatchesController,
+            RecipesController,
             ConnectionsController,
             EndpointsController,
             HooksController,
@@ -283,6 +299,7 @@ def create_app(relay: Relay) -> Litestar:
         "batches": relay.batches,
         "store": relay.store,
         "metrics": relay.metrics,
+        "shelf": relay.shelf,
         "settler": relay.settler,
         "inputs": relay.inputs,
         "keys": relay.keys,

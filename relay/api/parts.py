@@ -22,6 +22,7 @@ from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
 from relay.flow.sheets import Sheets
+from relay.flow.shelf import Shelf
 from relay.journal import Journal
 from relay.metrics import Metrics
 from relay.providers import Provider
@@ -46,4 +47,5 @@ TheReconciler = NamedDependency[SkipValidation[Reconciler]]
 TheSettler = NamedDependency[SkipValidation[Settler]]
 TheSheets = NamedDependency[SkipValidation[Sheets]]
 TheSpool = NamedDependency[SkipValidation[Path]]
+TheShelf = NamedDependency[SkipValidation[Shelf]]
 TheStore = NamedDependency[SkipValidation[MediaStore]]

@@ -80,7 +80,7 @@ def dead_delivery(row: DeliveryRow) -> dict[str, Any]:
     return {"id": row.id, "recipe": row.recipe, "step": row.step, "error": row.error, "attempts": row.attempts}
 
 
-class Announcer:
+class Herald:
     """Writes down occasions that belong to no task, with the deliveries that they cause. Telling one twice is telling
     it once. ``changed`` is called when there is something to deliver."""
 

@@ -7,7 +7,7 @@ from relay.journal import Journal
 from relay.recipe import SCHEDULE, Recipe, RecipeSet, next_time
 
 from .loop import Loop
-from .occasions import Announcer
+from .occasions import Herald
 from .plan import Labels
 
 GRACE = 3600.0
@@ -17,11 +17,11 @@ GRACE = 3600.0
 class Hours(Loop):
     """Fires each scheduled recipe at its hour, once: after a pause, only the last hour that was missed."""
 
-    def __init__(self, journal: Journal, clock: Clock, recipes: Callable[[], RecipeSet], announcer: Announcer) -> None:
+    def __init__(self, journal: Journal, clock: Clock, recipes: Callable[[], RecipeSet], herald: Herald) -> None:
         super().__init__("hours", clock)
         self._journal = journal
         self._recipes = recipes
-        self._announcer = announcer
+        self._herald = herald
         self._since: dict[tuple[str, str, str], float] = {}
 
     async def step(self) -> float:
@@ -45,6 +45,6 @@ class Hours(Loop):
             fired, due = due, next_time(schedule, due)
         if fired is not None:
             what = f"{recipe.name}/{int(fired)}"
-            await self._announcer.announce(SCHEDULE, what, fired, {}, RecipeSet([recipe]), Labels())
+            await self._herald.announce(SCHEDULE, what, fired, {}, RecipeSet([recipe]), Labels())
         self._since[known] = fired or since
         return due

@@ -86,6 +86,8 @@ class _Builder:
         if isinstance(node, yaml.SequenceNode):
             return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
         text: str = node.value
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise RecipeErrors([self._problem(mark, "half a character (\\ud800 to \\udfff) cannot be written down")])
         return text if style else _scalar(text)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 Jinja's own sandbox keeps templates away from Python; what it does not bound, size and time, is bounded here: the
 statements that can recurse are refused, loops share one budget of turns, and everything that makes a string longer is
-measured before it happens.
+measured before it happens (:mod:`.budget`).
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
-from contextvars import ContextVar
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
@@ -15,14 +13,12 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from .bounded import OUTPUT_MOST, bounded, join, replace, rounded, short_enough, total
+from .budget import begin, counted, spend, weigh, weighed
 from .filters import FILTERS
 
 SOURCE_MOST = 32 * 1024
 """Characters of one template."""
-OUTPUT_MOST = 256 * 1024
-"""Characters of one rendered string."""
-TURNS_MOST = 20_000
-"""Turns that all loops of one rendering share."""
 RANGE_MOST = 1_000
 POWER_MOST = 64
 INTEGER_MOST = 10**30
@@ -37,8 +33,10 @@ _METHODS = {
     *("startswith", "strip", "title", "upper"),
 }
 _STATEMENTS = (nodes.Output, nodes.For, nodes.If, nodes.Assign)
+_HARMLESS = {"defined", "undefined", "none", "filter", "test"}
+_TURNS, _WEIGHED = " turns", " weighed"
+"""Filters that only we can write: no template can name them."""
 _JINJAS_OWN = {"self", "super", "caller", "varargs", "kwargs"}
-_turns: ContextVar[list[int]] = ContextVar("turns")
 
 
 class Missing(StrictUndefined):
@@ -46,12 +44,17 @@ class Missing(StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
-        name, thing = str(self._undefined_name), self._undefined_obj
+        name, thing = _name(self._undefined_name), self._undefined_obj
         known = sorted(map(str, cast("dict[Any, Any]", thing))) if isinstance(thing, dict) else _REACH
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         there = ", ".join(known[:40]) or "nothing"
         return f"{name!r} is not there; {hint}in reach: {there}"
+
+
+def _name(name: Any) -> str:
+    """What was asked for; never written out when it is no plain name, for it may have no end."""
+    return str(name)[:100] if isinstance(name, str | int | float) else f"a {type(name).__name__}"
 
 
 _REACH = ["batch", "delivery", "event", "item", "media", "row", "steps", "task", "vars"]
@@ -63,9 +66,13 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=Missing, autoescape=False, keep_trailing_newline=True, cache_size=0)
-        self.filters = {name: self.filters[name] for name in _KEPT} | FILTERS
-        self.filters |= {"join": _join, "replace": _replace, "loop_turns": _counted}
+        super().__init__(
+            undefined=Missing, autoescape=False, keep_trailing_newline=True, cache_size=0, finalize=_written
+        )
+        own = {"join": join, "replace": replace, "round": rounded, "sum": total}
+        filters = {name: self.filters[name] for name in _KEPT} | FILTERS | own
+        self.filters = {name: bounded(name, function) for name, function in filters.items()}
+        self.filters |= {_TURNS: counted, _WEIGHED: weighed}
         self.globals = {"range": _range}
 
     def _generate(
@@ -97,6 +104,12 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     def is_safe_callable(self, obj: Any) -> bool:
         return obj is _range or getattr(obj, "__name__", "") in _METHODS
 
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 (Jinja's own names)
+        """A method of a text, paid for."""
+        if __obj is not _range:
+            short_enough([*args, *kwargs.values()])
+        return weighed(super().call(__context, __obj, *args, **kwargs))
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "%" and isinstance(left, str):
             raise SecurityError("% does not format text here; use a filter")
@@ -111,14 +124,10 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             if longer > OUTPUT_MOST:
                 raise SecurityError(f"the text would have more than {OUTPUT_MOST} characters")
         result = super().call_binop(context, operator, left, right)
+        spend(weigh(result, OUTPUT_MOST))
         if isinstance(result, int) and abs(result) > INTEGER_MOST:
             raise SecurityError("the number is too large")
         return result
-
-
-def begin() -> None:
-    """Start a rendering with a full budget of turns."""
-    _turns.set([TURNS_MOST])
 
 
 def _refuse(tree: nodes.Template) -> None:
@@ -126,23 +135,51 @@ def _refuse(tree: nodes.Template) -> None:
     for node in tree.find_all(nodes.Stmt):
         if not isinstance(node, _STATEMENTS) or getattr(node, "recursive", False):
             kind = type(node).__name__.lower()
-            raise TemplateSyntaxError(f"{kind!r} cannot be used in a recipe; there are if, for and set", node.lineno)
+            message = f"{kind!r} cannot be used in a recipe; there are if, for and set"
+            raise TemplateSyntaxError(message, node.lineno or 1)  # some have no line
     for name in tree.find_all(nodes.Name):
         if name.name in _JINJAS_OWN:
             raise TemplateSyntaxError(f"{name.name!r} cannot be used in a recipe", name.lineno)
 
 
 class _Bounded(NodeTransformer):
-    """Puts each loop under the budget, and each ``~`` under the limit of length."""
+    """Puts each loop under the budget and each ``~`` under the limit of length; weighs what is compared or copied."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 (the name that the visitor looks for)
         self.generic_visit(node)
-        node.iter = nodes.Filter(node.iter, "loop_turns", [], [], None, None, lineno=node.lineno)
+        node.iter = _filtered(node.iter, _TURNS)
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 (the name that the visitor looks for)
         self.generic_visit(node)
-        return nodes.Filter(nodes.List(node.nodes), "join", [], [], None, None, lineno=node.lineno)
+        return _filtered(nodes.List(node.nodes, lineno=node.lineno), "join")
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802 (the name that the visitor looks for)
+        self.generic_visit(node)
+        node.expr = _filtered(node.expr, _WEIGHED)
+        for operand in node.ops:
+            operand.expr = _filtered(operand.expr, _WEIGHED)
+        return node
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Test:  # noqa: N802 (the name that the visitor looks for)
+        self.generic_visit(node)
+        if node.name not in _HARMLESS:
+            node.node = _filtered(node.node, _WEIGHED)
+            node.args = [_filtered(argument, _WEIGHED) for argument in node.args]
+        return node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802 (the name that the visitor looks for)
+        self.generic_visit(node)
+        return _filtered(node, _WEIGHED) if isinstance(node.arg, nodes.Slice) else node
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Expr:  # noqa: N802 (the name that the visitor looks for)
+        """A list instead: a tuple of tuples of tuples could be a key, and would be hashed without end."""
+        self.generic_visit(node)
+        return nodes.List(node.items, lineno=node.lineno) if node.ctx == "load" else node
+
+
+def _filtered(node: nodes.Expr | nodes.Node, name: str) -> nodes.Filter:
+    return nodes.Filter(cast("nodes.Expr", node), name, [], [], None, None, lineno=node.lineno)
 
 
 def _plain(*numbers: Any) -> bool:
@@ -160,32 +197,9 @@ def _range(*bounds: int) -> range:
     return turns
 
 
-def _counted(things: Iterable[Any]) -> Iterator[Any]:
-    left = _turns.get()
-    for thing in things:
-        left[0] -= 1
-        if left[0] < 0:
-            raise SecurityError(f"the loops of a template may have {TURNS_MOST} turns together")
-        yield thing
-
-
-def _join(things: Iterable[Any], separator: str = "", attribute: str | None = None) -> str:
-    parts: list[str] = []
-    size = 0
-    for thing in _counted(things):
-        part = thing[attribute] if attribute is not None else thing
-        parts.append(part if isinstance(part, str) else str(part))
-        size += len(parts[-1]) + len(separator)
-        if size > OUTPUT_MOST:
-            raise SecurityError(f"the text would have more than {OUTPUT_MOST} characters")
-    return separator.join(parts)
-
-
-def _replace(text: Any, old: str, new: str) -> str:
-    whole = str(text)
-    if len(whole) + whole.count(old) * len(new) > OUTPUT_MOST:
-        raise SecurityError(f"the text would have more than {OUTPUT_MOST} characters")
-    return whole.replace(old, new)
+def _written(value: Any) -> Any:
+    """What stands between braces in a text: paid for before it is written out."""
+    return value if isinstance(value, str | int | float) else weighed(value)
 
 
 __all__ = ["OUTPUT_MOST", "SOURCE_MOST", "Missing", "SecurityError", "TemplateEnvironment", "TemplateError", "begin"]

@@ -62,6 +62,16 @@ def slack(value: Any) -> str:
     return str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def slack_escape(value: Any) -> str:
+    """As ``slack``, and without formatting: ``*``, ``_``, ``~`` and backticks stay as they are written."""
+    return re.sub(r"([*_~`])", "\u200b\\1\u200b", slack(value))
+
+
+def markdown(value: Any) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+.!|~-])", r"\\\1", str(value))
+
+
 def filename(value: Any) -> str:
     """A file name that is safe on every system; keeps letters of all languages and the extension."""
     cleaned = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", unicodedata.normalize("NFC", str(value))).strip(" .")
@@ -88,5 +98,7 @@ FILTERS = {
     "duration": duration,
     "json": to_json,
     "slack": slack,
+    "slack_escape": slack_escape,
+    "markdown": markdown,
     "filename": filename,
 }

@@ -7,13 +7,28 @@ from typing import Any, cast
 
 from jinja2 import TemplateError, nodes
 
+from .budget import begin, weigh, weighed
 from .document import Path, read
-from .environment import OUTPUT_MOST, SOURCE_MOST, Missing, TemplateEnvironment, begin
+from .environment import OUTPUT_MOST, SOURCE_MOST, Missing, TemplateEnvironment
 from .errors import RenderError
 from .model import Recipe, Step
 from .reach import NAMES
 
+STEP_MOST = 1024 * 1024
+"""Characters of all rendered values of one step."""
+ERROR_MOST = 1_000
+"""Characters of what an error quotes."""
+
 _environment = TemplateEnvironment()
+_REFUSALS = (
+    TemplateError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    MemoryError,
+)
 _PLAIN = (str, int, float, bool, Decimal, type(None))
 
 
@@ -37,6 +52,7 @@ class Renderer:
         return filling.value(step.with_, (*_path(recipe, step), "with"))
 
     def _reach(self, recipe: Recipe, context: Mapping[str, Any]) -> dict[str, Any]:
+        begin()
         first = {name: context[name] for name in NAMES if name in context}
         filled: dict[str, Any] = _Filling(recipe, first).value(recipe.vars, ("vars",))
         return {**context, "vars": filled}
@@ -59,6 +75,7 @@ class _Filling:
     def __init__(self, recipe: Recipe, reach: Mapping[str, Any]) -> None:
         self._recipe = recipe
         self._reach = dict(reach)
+        self._size = 0
 
     def value(self, template: Any, path: Path) -> Any:
         if isinstance(template, dict):
@@ -67,31 +84,36 @@ class _Filling:
             return [self.value(child, (*path, index)) for index, child in enumerate(cast("list[Any]", template))]
         if not isinstance(template, str) or ("{{" not in template and "{%" not in template):
             return template
-        begin()
         try:
-            return _fill(template, self._reach)
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            return self._counted(_fill(template, self._reach))
+        except _REFUSALS as error:
             raise RenderError(self._say(template, path, error)) from error
+
+    def _counted(self, value: Any) -> Any:
+        self._size += weigh(value, STEP_MOST)
+        if self._size > STEP_MOST:
+            raise ValueError(f"the texts of a step may have {STEP_MOST} characters together")
+        return value
 
     def _say(self, template: str, path: Path, error: Exception) -> str:
         place = read(self._recipe.source, self._recipe.file).place(path)
         shown = template if len(template) <= 120 else template[:117] + "…"
         where = ".".join(map(str, path))
-        return f"{self._recipe.file}:{place.line}: {where} ({shown.strip()!r}): {error}"
+        return f"{self._recipe.file}:{place.line}: {where} ({shown.strip()!r}): {str(error)[:ERROR_MOST]}"
 
 
 def _fill(template: str, reach: dict[str, Any]) -> Any:
     compiled, alone = _compiled(template)
     if alone:
         module = compiled.make_module(reach)
-        return _checked(module.__dict__["alone"])
+        return _checked(weighed(module.__dict__["alone"]))
     size, parts = 0, list[str]()
     for part in compiled.generate(reach):
         size += len(part)
         if size > OUTPUT_MOST:
             raise ValueError(f"the text has more than {OUTPUT_MOST} characters")
         parts.append(part)
-    return "".join(parts)
+    return _sendable("".join(parts))
 
 
 @lru_cache(maxsize=2048)
@@ -121,8 +143,10 @@ def _checked(value: Any) -> Any:
         str(value)  # raises, with what is in reach
     if isinstance(value, str) and len(value) > OUTPUT_MOST:
         raise ValueError(f"the text has more than {OUTPUT_MOST} characters")
+    if isinstance(value, str):
+        return _sendable(value)
     if isinstance(value, dict):
-        return {str(key): _checked(child) for key, child in cast("dict[Any, Any]", value).items()}
+        return {_sendable(str(key)): _checked(child) for key, child in cast("dict[Any, Any]", value).items()}
     if isinstance(value, list | tuple):
         return [_checked(child) for child in cast("list[Any]", value)]
     if isinstance(value, _PLAIN):
@@ -130,6 +154,13 @@ def _checked(value: Any) -> Any:
     raise TypeError(
         f"the expression gives a {type(value).__name__}; only text, numbers, lists and mappings can be sent"
     )
+
+
+def _sendable(text: str) -> str:
+    """Text that can be written down; half a character cannot."""
+    if not text.isascii():
+        text.encode()
+    return text
 
 
 def _path(recipe: Recipe, step: Step) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.base import Outcome, Reject, Retry
 from relay.contract import Task, decode
-from relay.flow.occasions import Announcer, Batch
+from relay.flow.occasions import Batch, Herald
 from relay.flow.plan import Labels, fits
 from relay.flow.schedule import Hours
 from relay.journal import DeliveryRow, MediaRow
@@ -27,8 +27,8 @@ class Line(Bench):
     def __init__(self, folder: Path, *recipes: str) -> None:
         super().__init__(folder, recipes[0])
         self.recipes = RecipeSet([parse(text, f"{number}.yaml") for number, text in enumerate(recipes)])
-        self.announcer = Announcer(self.journal, self.clock, lambda: self.recipes, Renderer(), lambda: None)
-        self.hours = Hours(self.journal, self.clock, lambda: self.recipes, self.announcer)
+        self.herald = Herald(self.journal, self.clock, lambda: self.recipes, Renderer(), lambda: None)
+        self.hours = Hours(self.journal, self.clock, lambda: self.recipes, self.herald)
 
     async def tell(self, **told: Any) -> None:
         task = await self.journal.tasks.get("task_1")
@@ -141,9 +141,9 @@ steps:
 async def test_a_batch_is_told_once_and_only_to_whom_it_matches(lines: Any) -> None:
     line = await lines(BATCH)
     june, july = (Batch(f"bat_{number}", name, 198, 2, 14850) for number, name in enumerate(("June", "July")))
-    assert await line.announcer.batch_completed(june)
-    assert not await line.announcer.batch_completed(june)
-    assert await line.announcer.batch_completed(july)
+    assert await line.herald.batch_completed(june)
+    assert not await line.herald.batch_completed(june)
+    assert await line.herald.batch_completed(july)
     assert await line.work_off() == ["June: 198 done, 2 failed"]
     assert line.probe.calls[0][1].event["batch"]["credits"] == 14850
 
@@ -167,11 +167,11 @@ async def test_a_schedule_fires_at_its_hour_once_and_makes_up_for_one_that_was_m
     assert await line.work_off() == ["Mon 09:00"]
     at = line.probe.calls[0][1].event["created_at"]
     line.clock.advance(at + WEEK + 1800 - line.clock.now())
-    again = Hours(line.journal, line.clock, lambda: line.recipes, line.announcer)  # as after a restart
+    again = Hours(line.journal, line.clock, lambda: line.recipes, line.herald)  # as after a restart
     await again.step()
     assert len(await line.work_off()) == 2
     line.clock.advance(WEEK + 7200)
-    await Hours(line.journal, line.clock, lambda: line.recipes, line.announcer).step()
+    await Hours(line.journal, line.clock, lambda: line.recipes, line.herald).step()
     assert len(await line.work_off()) == 2, "a fire that is two hours late is left out"
 
 
