@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import discover
-from relay.recipe import RecipeErrors, Renderer, check, load_folder, parse
+from relay.recipe import Recipe, RecipeErrors, Renderer, check, load_folder, parse
 from relay.recipe.reach import sample, sample_step
 
 GOOD = """\
@@ -21,6 +21,10 @@ steps:
 """
 CONFIGS = {name: connector.Config for name, connector in discover()[0].items()}
 SHIPPED = sorted(Path("recipes").rglob("*.yaml"))
+
+
+def sample_steps(recipe: Recipe) -> dict[str, object]:
+    return {name: [sample_step()] if step.for_each else sample_step() for name, step in recipe.steps.items()}
 
 
 def wrong(source: str) -> list[str]:
@@ -177,7 +181,7 @@ def test_every_shipped_recipe_is_fine_and_renders(path: Path) -> None:
     assert check(recipe, CONFIGS) == []
     for event in recipe.on:
         context = sample(event)
-        context["steps"] = {name: sample_step() for name in recipe.steps}
+        context["steps"] = sample_steps(recipe)
         for step in [*recipe.steps.values(), *recipe.on_failure]:
             Renderer().render(recipe, step, context)
 

@@ -1,0 +1,72 @@
+"""``beatrelay recipes``: begin, look, try; nothing is ever sent or overwritten."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from connectors import discover
+from relay.cli import main
+from relay.recipe.schema import schema
+from relay.recipes_command import gallery
+
+CONFIGS = {name: connector.Config for name, connector in discover()[0].items()}
+GALLERY = Path("recipes/gallery")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["recipes", *arguments])
+
+
+def test_the_gallery_is_listed_with_one_line_each() -> None:
+    lines = run("new").output.splitlines()
+    assert len(lines) == len(list(GALLERY.glob("*.yaml"))) == len(gallery())
+    assert all(line.endswith(".") for line in lines)
+
+
+def test_a_recipe_of_the_gallery_is_copied_once_and_passes_the_check(tmp_path: Path) -> None:
+    assert run("new", "zapier", "--folder", str(tmp_path)).exit_code == 0
+    (tmp_path / "zapier.yaml").open("a").write("# mine\n")
+    again = run("new", "zapier", "--folder", str(tmp_path))
+    assert (again.exit_code, "exists" in again.output) == (1, True)
+    assert (tmp_path / "zapier.yaml").read_text().endswith("# mine\n")
+    assert "1 recipe is fine" in run("check", str(tmp_path), "--config", str(tmp_path / "none.toml")).output
+    assert "did you mean 'zapier'?" in run("new", "zappier", "--folder", str(tmp_path)).output
+
+
+def test_recipes_are_listed_with_when_and_what() -> None:
+    output = run("list", str(GALLERY)).output
+    assert "Save every file: on task.succeeded: save (folder) → tell (http)" in output
+    assert "Weekly call: on 0 9 * * mon (Europe/Berlin): call (http)" in output
+
+
+@pytest.mark.parametrize("path", sorted(GALLERY.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_of_the_gallery_can_be_previewed(path: Path) -> None:
+    shown = run("preview", str(path))
+    assert shown.exit_code == 0, shown.output
+    assert '"matches": true' in shown.output
+
+
+def test_a_preview_of_a_task_that_is_not_there_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BEATRELAY_DATA", str(tmp_path))
+    result = run("preview", str(GALLERY / "zapier.yaml"), "--task", "task_x", "--config", str(tmp_path / "none.toml"))
+    assert result.exit_code == 1
+    assert "there is no journal at" in result.output
+
+
+class TestSchema:
+    def test_the_committed_schema_is_what_the_structs_say(self) -> None:
+        committed = Path("recipes/schema.json").read_bytes()
+        known: list[str] = json.loads(committed)["$defs"]["Step"]["properties"]["use"]["enum"]
+        assert {"http", "folder"} <= set(known)
+        fresh = schema({name: CONFIGS[name] for name in known})
+        assert committed == fresh, "beatrelay recipes schema > recipes/schema.json"
+
+    def test_it_knows_what_can_be_said(self) -> None:
+        parts: dict[str, Any] = json.loads(schema(CONFIGS))["$defs"]
+        assert set(parts["Recipe"]["required"]) == {"name", "on", "steps"}
+        assert not {"source", "hash", "file"} & set(parts["Recipe"]["properties"])
+        assert "with" in parts["Step"]["properties"]
+        assert parts["Recipe"]["additionalProperties"] is False
