@@ -28,7 +28,8 @@ def test_the_gallery_is_listed_with_one_line_each() -> None:
 
 def test_a_recipe_of_the_gallery_is_copied_once_and_passes_the_check(tmp_path: Path) -> None:
     assert run("new", "zapier", "--folder", str(tmp_path)).exit_code == 0
-    (tmp_path / "zapier.yaml").open("a").write("# mine\n")
+    with (tmp_path / "zapier.yaml").open("a") as copy:
+        copy.write("# mine\n")
     again = run("new", "zapier", "--folder", str(tmp_path))
     assert (again.exit_code, "exists" in again.output) == (1, True)
     assert (tmp_path / "zapier.yaml").read_text().endswith("# mine\n")
