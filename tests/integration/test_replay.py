@@ -49,7 +49,7 @@ def dead(line: Line) -> dict[str, Any]:
 def test_a_dead_letter_is_replayed_as_the_same_delivery(start: Callable[..., Line]) -> None:
     line = start(TELL)
     row = dead(line)
-    line.relay.recipes = RecipeSet([parse(TELL.replace("first", "second"), "recipe.yaml")])
+    line.relay.shelf.recipes = RecipeSet([parse(TELL.replace("first", "second"), "recipe.yaml")])
     counted = post(line, "deliveries/replay", ids=[row["id"]])
     assert (counted["count"], counted["by_connector"], counted["done"]) == (1, {"http": 1}, False)
     assert len(line.receiver.received) == 1, "counting sent something"
@@ -65,7 +65,7 @@ def test_a_dead_letter_is_replayed_as_a_new_one_by_todays_recipe(start: Callable
     line = start(TELL)
     row = dead(line)
     today = parse(TELL.replace("first", "second"), "recipe.yaml")
-    line.relay.recipes = RecipeSet([today])
+    line.relay.shelf.recipes = RecipeSet([today])
     options = (
         "replay",
         "--recipe",
@@ -94,7 +94,7 @@ def test_a_recipe_added_later_runs_over_past_finishes_once(start: Callable[..., 
     for task in tasks:
         line.until(task, "delivery.done")
     assert [row["state"] for row in listed(line, state="undelivered")] == ["unrouted", "unrouted"]
-    line.relay.recipes = RecipeSet([parse(TELL, "recipe.yaml")])
+    line.relay.shelf.recipes = RecipeSet([parse(TELL, "recipe.yaml")])
     assert "2 deliveries would be sent" in command(line, "backfill", "Tell")
     assert line.receiver.received == []
     assert "2 deliveries to be sent (2 http)" in command(line, "backfill", "Tell", "--yes")
