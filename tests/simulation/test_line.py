@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from tests.simulation.world import Life, Outside, new_database
+from tests.simulation.world import COST, Life, Outside, new_database
 from tests.virtual import VirtualClock
 
 pytestmark = pytest.mark.anyio
@@ -28,10 +28,13 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def run(seed: int) -> None:
+async def run(seed: int, *, limit: int = 100, videos: int = 10**4) -> Outside:
+    """One run; ``limit`` is how many tasks the provider lets run at once, ``videos`` how many the balance pays for
+    until the trouble ends."""
     chance = random.Random(seed)
     clock = VirtualClock(seed)
     outside = Outside(random.Random(seed + 1), clock, honours_keys=chance.random() < 0.5)
+    outside.limit, outside.balance = limit, videos * COST
     connection = new_database()
     life = Life(connection, outside)
     wanted: list[str] = []
@@ -39,7 +42,9 @@ async def run(seed: int) -> None:
     kills = sorted(start + chance.uniform(0, STORMY) for _ in range(chance.randint(0, 6)))
     asks = sorted(start + chance.uniform(0, STORMY / 4) for _ in range(SONGS))
     while clock.now() < start + STORMY + CALM:
-        outside.calm = clock.now() > start + STORMY
+        if clock.now() > start + STORMY and not outside.calm:
+            outside.calm = True
+            outside.balance += SONGS * COST
         await settle()
         outside.advance()
         while asks and asks[0] <= clock.now():
@@ -64,6 +69,7 @@ async def run(seed: int) -> None:
     await check(life, outside, wanted)
     await life.kill()
     connection.close()
+    return outside
 
 
 def finished(connection: object) -> bool:
@@ -111,6 +117,23 @@ async def test_whatever_the_seed_brings_the_promises_hold(block: int, monkeypatc
     for seed in range(block, SEEDS, 6):
         try:
             await asyncio.wait_for(run(seed), 120)
+        except (AssertionError, LookupError) as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+    gc.collect()
+
+
+@pytest.mark.parametrize("block", range(2))
+async def test_a_small_account_is_never_overrun_and_no_song_is_lost(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One or two slots, and the balance ends before the last song does: what is missing is sent when it returns."""
+    monkeypatch.setattr("relay.flow.loop.IDLE", 600.0)
+    for seed in range(block, max(2, SEEDS // 3), 2):
+        limit = 1 + seed // 2 % 2
+        try:
+            outside = await asyncio.wait_for(run(seed, limit=limit, videos=SONGS - 1), 120)
+            assert outside.peak <= limit, "more ran than the account allows"
+            assert outside.refused == 0, "more was sent than the account has slots for"
         except (AssertionError, LookupError) as error:
             raise AssertionError(f"seed {seed}: {error}") from error
     gc.collect()
