@@ -6,6 +6,7 @@ from .base import Connector
 from .email import Email
 from .folder import Folder
 from .google_drive import GoogleDrive
+from .google_sheets import GoogleSheets
 from .http import Http
 from .s3 import S3
 from .slack import Slack
@@ -19,7 +20,8 @@ def discover() -> tuple[dict[str, Connector], list[str]]:
     A package adds one by an entry point in the group ``beatrelay.connectors``. A broken one is left out and
     named; it never keeps the others from working.
     """
-    found: dict[str, Connector] = {kind.name: kind() for kind in (Http, Folder, Email, GoogleDrive, S3, Slack)}
+    ours = (Http, Folder, Email, GoogleDrive, GoogleSheets, S3, Slack)
+    found: dict[str, Connector] = {kind.name: kind() for kind in ours}
     problems: list[str] = []
     for point in entry_points(group=GROUP):
         try:

@@ -13,6 +13,7 @@ from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaIoBaseUpload
 
 from tests.fakes.google_drive import FOLDER, UNIT, DriveFake
+from tests.fakes.google_sheets import SheetsFake
 from tests.fakes.google_wire import Fault
 from tests.servers import running
 
@@ -106,3 +107,48 @@ def test_a_service_account_owns_no_files(drive: tuple[DriveFake, Any]) -> None:
     with pytest.raises(HttpError, match="do not have storage quota"):
         service.files().create(body={"name": "v", "mimeType": FOLDER}).execute()
     assert service.about().get(fields="user").execute()["user"]["emailAddress"].startswith("relay@")
+
+
+@pytest.fixture
+def sheets() -> Iterator[tuple[SheetsFake, Any]]:
+    fake = SheetsFake()
+    with running(fake) as url:
+        options = {"api_endpoint": url}
+        service = build(
+            "sheets", "v4", credentials=Credentials("test-token"), static_discovery=True, client_options=options
+        )
+        yield fake, service
+        service.close()
+
+
+def test_values_are_read_written_and_appended(sheets: tuple[SheetsFake, Any]) -> None:
+    fake, service = sheets
+    known, values = {"spreadsheetId": "sheet_1"}, service.spreadsheets().values()
+    data = [{"range": "'Videos'!A1", "values": [["Title", "Link"]]}, {"range": "B2", "values": [["=1+1"]]}]
+    values.batchUpdate(**known, body={"valueInputOption": "RAW", "data": data}).execute()
+    assert fake.rows == [["Title", "Link"], ["", "=1+1"]]
+    appended = values.append(
+        **known,
+        range="'Videos'!A1:B1",
+        valueInputOption="RAW",
+        insertDataOption="INSERT_ROWS",
+        body={"values": [["Neon", None]]},
+    ).execute()
+    assert appended["updates"]["updatedRange"] == "'Videos'!A3:B3"
+    column = values.get(**known, range="Videos!A2:A", majorDimension="COLUMNS").execute()
+    assert column["values"] == [["", "Neon"]]
+    assert service.spreadsheets().get(**known).execute()["properties"]["title"] == "Campaign"
+
+
+def test_what_sheets_refuses(sheets: tuple[SheetsFake, Any]) -> None:
+    _, service = sheets
+    values = service.spreadsheets().values()
+    data = [{"range": "A1", "values": [["x"]]}]
+    with pytest.raises(HttpError, match="valueInputOption"):
+        values.batchUpdate(spreadsheetId="sheet_1", body={"data": data}).execute()
+    with pytest.raises(HttpError, match="Unable to parse range"):
+        values.get(spreadsheetId="sheet_1", range="Nope!A1").execute()
+    with pytest.raises(HttpError, match="Cannot find field"):
+        values.batchUpdate(spreadsheetId="sheet_1", body={"valueInputOption": "RAW", "rows": []}).execute()
+    with pytest.raises(HttpError, match="not found"):
+        values.get(spreadsheetId="another", range="A1").execute()
