@@ -14,6 +14,7 @@ UNIT = 256 * 1024
 """Every piece but the last is a multiple of this."""
 CHUNK = 32 * UNIT
 """Bytes of a piece; so much of the file is in memory."""
+SLICE = 64 * 1024
 SESSIONS = 2
 """Upload sessions that one attempt begins or goes on with."""
 STALLS = 3
@@ -84,7 +85,7 @@ class Upload:
 
     async def _send(self, session: str, begun: bool) -> dict[str, Any] | None:
         """All that Drive does not have yet, piece by piece. ``None`` if the session is no more."""
-        async with contextlib.aclosing(_Source(self._media)) as source:
+        async with contextlib.aclosing(_Source(self._media, self._chunk)) as source:
             offset, stalls = 0, 0
             answer = await self._ask(session) if begun or not self._media.size else None
             while True:
@@ -110,7 +111,7 @@ class Upload:
 
     async def _piece(self, session: str, offset: int, source: "_Source") -> Answer:
         """Send one piece; if that went wrong, ask what came through."""
-        data = await source.read(offset, self._chunk)
+        data = await source.read(offset)
         if not data:
             return await self._ask(session)
         span = f"bytes {offset}-{offset + len(data) - 1}/{self._media.size}"
@@ -123,12 +124,15 @@ class Upload:
         return answer
 
     async def _ask(self, session: str) -> Answer:
-        return await self._put(session, f"bytes */{self._media.size}", b"")
+        return await self._put(session, f"bytes */{self._media.size}", memoryview(b""))
 
-    async def _put(self, session: str, span: str, data: bytes) -> Answer:
+    async def _put(self, session: str, span: str, data: memoryview) -> Answer:
         """No token: the session's address is the permission, and it outlives a token."""
         headers = {"content-range": span, "content-length": str(len(data))}
-        return await send(self._api.http, self._api.http.build_request("PUT", session, content=data, headers=headers))
+        content = _slices(data) if data else b""
+        return await send(
+            self._api.http, self._api.http.build_request("PUT", session, content=content, headers=headers)
+        )
 
     async def _existing(self) -> dict[str, Any]:
         """The file that has our id: an earlier attempt brought it, and its answer was lost."""
@@ -180,39 +184,62 @@ class Upload:
 
 
 class _Source:
-    """The file from any offset on. Forward is cheap; back means opening it again."""
+    """The file from any offset on, in one buffer of a piece. Forward is cheap; back means opening it again."""
 
-    def __init__(self, media: MediaFile) -> None:
+    def __init__(self, media: MediaFile, chunk: int) -> None:
         self._media = media
-        self._start = 0
-        self._kept = bytearray()
+        self._buffer = memoryview(bytearray(min(chunk, media.size)))
+        self._start, self._filled = 0, 0
+        self._rest = memoryview(b"")
         self._chunks: AsyncIterator[bytes] | None = None
         self._open = contextlib.AsyncExitStack()
 
-    async def read(self, offset: int, length: int) -> bytes:
-        """``length`` bytes from ``offset``, fewer only at the end. Raises :class:`Retry` if the file is shorter."""
+    async def read(self, offset: int) -> memoryview:
+        """A piece from ``offset``, good until the next is read; shorter only at the end. Raises :class:`Retry` if
+        the file is shorter than it should be."""
         if self._chunks is None or offset < self._start:
-            await self.aclose()
-            self._start, self._kept = 0, bytearray()
-            self._chunks = await self._open.enter_async_context(self._media.open())
-        wanted = min(length, self._media.size - offset)
-        self._drop(offset)
-        while len(self._kept) - (offset - self._start) < wanted:
+            await self._reopen()
+        self._forget(offset)
+        wanted = min(len(self._buffer), self._media.size - offset)
+        while self._start < offset or self._filled < wanted:
+            await self._refill()
+            if self._start < offset:
+                skipped = min(len(self._rest), offset - self._start)
+                self._rest, self._start = self._rest[skipped:], self._start + skipped
+            else:
+                taken = min(len(self._rest), len(self._buffer) - self._filled)
+                self._buffer[self._filled : self._filled + taken] = self._rest[:taken]
+                self._rest, self._filled = self._rest[taken:], self._filled + taken
+        return self._buffer[:wanted]
+
+    def _forget(self, offset: int) -> None:
+        """What lies before ``offset``, and keep what lies behind it: Google may have stored a part of a piece."""
+        gone = min(self._filled, offset - self._start)
+        self._buffer[: self._filled - gone] = self._buffer[gone : self._filled]
+        self._filled, self._start = self._filled - gone, self._start + gone
+
+    async def _refill(self) -> None:
+        assert self._chunks is not None
+        if not self._rest:
             chunk = await anext(self._chunks, None)
             if chunk is None:
                 raise Retry(f"the stored file is shorter than the {self._media.size} bytes that it should have")
-            self._kept += chunk
-            self._drop(offset)
-        return bytes(self._kept[:wanted])
+            self._rest = memoryview(chunk)
 
-    def _drop(self, offset: int) -> None:
-        unwanted = min(len(self._kept), offset - self._start)
-        del self._kept[:unwanted]
-        self._start += unwanted
+    async def _reopen(self) -> None:
+        await self.aclose()
+        self._start, self._filled, self._rest = 0, 0, memoryview(b"")
+        self._chunks = await self._open.enter_async_context(self._media.open())
 
     async def aclose(self) -> None:
         await self._open.aclose()
         self._chunks = None
+
+
+async def _slices(piece: memoryview) -> AsyncIterator[bytes]:
+    """A piece as a stream: a request that held it whole would keep it until the garbage collector comes by."""
+    for start in range(0, len(piece), SLICE):
+        yield bytes(piece[start : start + SLICE])
 
 
 def _stored(answer: Answer) -> int:
