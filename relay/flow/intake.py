@@ -25,6 +25,8 @@ from .observe import Observer
 from .operate import Kind, allow
 
 AT_ONCE = 4
+HELD_BACK = 1.0
+"""Seconds until it is looked again whether a client has come below its share; news of a task is sooner."""
 BACKOFF_FIRST, BACKOFF_MOST = 2.0, 300.0
 
 
@@ -151,7 +153,7 @@ class Intake(Loop):
                 self.spawn(self._running, self.send(operation))
             if claimed.short is not None:
                 await self._governor.short(claimed.short)
-            return 0.0
+            return 0.0 if claimed.operations or claimed.short is not None else HELD_BACK
         fresh = self._clock.now() + self._governor.wait() if asks else due.fresh
         return min(self.until(due.again), self.until(fresh))
 

@@ -20,6 +20,12 @@ _LOAD = (
     "    AND o.state = 'accepted' AND o.kind != 'create' AND o.settled_at >= :since"
     "    AND t.status IN ('succeeded', 'storyboard_ready', 'requires_action')) AS unsure"
 )
+_SHARES = (
+    f"SELECT id, share, (SELECT count(*) FROM tasks WHERE client = api_keys.id AND {_RUNNING})"  # noqa: S608 (our own)
+    " + (SELECT count(*) FROM operations WHERE client = api_keys.id AND state = 'sending')"
+    " + (SELECT count(*) FROM operations WHERE client = api_keys.id AND state = 'unconfirmed') AS running"
+    " FROM api_keys WHERE share IS NOT NULL"
+)
 _SPENT = (
     "SELECT unit, sum(cost) FROM operations WHERE sent_at >= ?"
     " AND state IN ('sending', 'accepted', 'unconfirmed') AND cost IS NOT NULL GROUP BY unit"
@@ -147,6 +153,7 @@ def _hand_out(connection: sqlite3.Connection, operation: Operation, now: float, 
 
 def _fresh(connection: sqlite3.Connection, now: float, lease: float, count: int, funds: Funds | None) -> Claimed:
     claimed = Claimed()
+    shares = _shares(connection)
     left = funds.amount if funds is not None else 0
     priority: int | None = 100
     while count > 0:
@@ -156,7 +163,7 @@ def _fresh(connection: sqlite3.Connection, now: float, lease: float, count: int,
         turns = _Turns(connection, priority)
         while count > 0 and (lane := turns.next()) is not None:
             row = connection.execute(_HEAD, (priority, *lane, now)).fetchone()
-            if row is None:
+            if row is None or shares.get(lane[0], 1) <= 0:
                 turns.leave(lane)
                 continue
             operation = read(Operation, row)
@@ -168,8 +175,15 @@ def _fresh(connection: sqlite3.Connection, now: float, lease: float, count: int,
             _hand_out(connection, operation, now, lease)
             turns.serve(lane)
             claimed.operations.append(operation)
+            if lane[0] in shares:
+                shares[lane[0]] -= 1
             count -= 1
     return claimed
+
+
+def _shares(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many more tasks of each client may run whose key has a share; an unconfirmed one may run too."""
+    return {row["id"]: row["share"] - row["running"] for row in connection.execute(_SHARES)}
 
 
 class _Turns:
@@ -191,7 +205,7 @@ class _Turns:
         return min(self._lanes, key=lambda lane: (self._clients[lane[0]], self._lanes[lane], lane), default=None)
 
     def leave(self, lane: Lane) -> None:
-        """Nothing of this lane is due."""
+        """Nothing of this lane may go now."""
         del self._lanes[lane]
 
     def serve(self, lane: Lane) -> None:

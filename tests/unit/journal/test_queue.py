@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.journal import Claimed, Entry, Funds, Operation, SqliteJournal, TaskRow
+from relay.journal import Change, Claimed, Entry, Funds, KeyRow, Operation, SqliteJournal, TaskRow
 
 pytestmark = pytest.mark.anyio
 
@@ -83,6 +83,28 @@ async def test_a_newcomer_goes_before_a_backlog(queue: Queue) -> None:
     assert await queue.names(1) == ["a1"]
     await queue.put("b")
     assert await queue.names() == ["b4", "a2", "a3"]
+
+
+async def test_a_key_never_has_more_than_its_share_under_way_and_others_go_on(queue: Queue) -> None:
+    key = KeyRow(id="a", name="a", digest="d", hint="brk_", scopes="submit", created_at=1.0, share=2)
+    await queue.journal.keys.add(key)
+    for _ in range(4):
+        await queue.put("a")
+    await queue.put("b")
+    assert await queue.names() == ["a1", "b5", "a2"]
+    assert await queue.names() == [], "two of its own are under way"
+    task = await queue.journal.tasks.get("a1")
+    assert task is not None
+    (operation,) = await queue.journal.tasks.operations("a1")
+    operation.state, operation.due_at = "accepted", None
+    task.provider_id, task.status = "theirs", "processing"
+    await queue.journal.tasks.apply(Change(task=task, operation=operation))
+    assert await queue.names() == [], "it runs at the provider now"
+    again = await queue.journal.tasks.get("a1")
+    assert again is not None
+    again.status = "succeeded"
+    await queue.journal.tasks.apply(Change(task=again))
+    assert await queue.names() == ["a3"]
 
 
 async def test_a_higher_priority_goes_first_and_can_be_changed(queue: Queue) -> None:
