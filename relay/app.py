@@ -37,6 +37,7 @@ from relay.api.queue import QueueController
 from relay.api.realtime import RealtimeController
 from relay.api.receive import PATH, webhook_route
 from relay.api.recipes import RecipesController
+from relay.api.records import RecordsController
 from relay.api.storyboard import StoryboardController
 from relay.api.tasks import TasksController
 from relay.api.webhooks import WebhooksController
@@ -274,6 +275,7 @@ def create_app(relay: Relay) -> Litestar:
             ManageController,
             DeliveriesController,
             QueueController,
+            RecordsController,
             MoneyController,
             BatchesController,
             RecipesController,

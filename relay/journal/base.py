@@ -31,6 +31,7 @@ from .model import (
     Received,
     Settlement,
     TaskRow,
+    Verdict,
 )
 from .notes import NoteStore
 from .occasions import Occasions
@@ -66,6 +67,10 @@ class Receipts(Protocol):
 
     async def unclaimed(self, since: float) -> list[str]:
         """Provider ids that accepted webhooks named since then, and that none of our tasks has."""
+        ...
+
+    async def recent(self, limit: int, before: str | None = None, verdict: Verdict | None = None) -> list[Receipt]:
+        """Newest first, without their bodies; ``before`` is the last id of the page before."""
         ...
 
     async def of_task(self, provider_task_id: str) -> list[Receipt]:

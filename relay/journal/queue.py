@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from relay.contract import Unit
 
-from .model import Operation
+from .model import Operation, OperationState
 
 
 class Funds(Struct):
@@ -65,6 +65,12 @@ class QueueStore(Protocol):
     async def load(self, since: float, seen_since: float) -> Load:
         """What runs now. ``since``: when the account was last read; ``seen_since``: a running task without any news
         since then is not counted, for nobody knows whether it still runs."""
+        ...
+
+    async def recent(
+        self, limit: int, before: str | None = None, state: OperationState | None = None
+    ) -> list[Operation]:
+        """Operations, newest first; ``before`` is the last id of the page before."""
         ...
 
     async def waiting(self) -> int:

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import TYPE_CHECKING
 
-from .model import Entry, Operation
+from .model import Entry, Operation, OperationState
 from .queue import Claimed, Due, Funds, Load
 from .rows import read
 from .sqlite_deliveries import append
@@ -29,6 +29,9 @@ _SHARES = (
 _SPENT = (
     "SELECT unit, sum(cost) FROM operations WHERE sent_at >= ?"
     " AND state IN ('sending', 'accepted', 'unconfirmed') AND cost IS NOT NULL GROUP BY unit"
+)
+_RECENT = (
+    "SELECT * FROM operations WHERE id < :before AND (:state IS NULL OR state = :state) ORDER BY id DESC LIMIT :limit"
 )
 _NEXT_PRIORITY = "SELECT max(priority) FROM operations WHERE state = 'queued' AND priority < ?"
 _NEXT_LANE = (
@@ -94,6 +97,14 @@ class SqliteQueue:
             return Load(**dict(row), spent=dict(connection.execute(_SPENT, (since,)).fetchall()))
 
         return await self._journal.read(query)
+
+    async def recent(
+        self, limit: int, before: str | None = None, state: OperationState | None = None
+    ) -> list[Operation]:
+        given = {"before": before or "~", "state": state, "limit": limit}
+        return await self._journal.read(
+            lambda connection: [read(Operation, row) for row in connection.execute(_RECENT, given)]
+        )
 
     async def waiting(self) -> int:
         def query(connection: sqlite3.Connection) -> int:

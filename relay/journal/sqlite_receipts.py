@@ -4,7 +4,7 @@ import sqlite3
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .model import Receipt, Received
+from .model import Receipt, Received, Verdict
 from .rows import insert, read, values
 
 if TYPE_CHECKING:
@@ -15,6 +15,11 @@ _INSERT = insert("receipts", Receipt)
 _ONE_MORE = (
     " ON CONFLICT (event_id, verdict) WHERE event_id IS NOT NULL AND verdict IN ('accepted', 'stale')"
     " DO UPDATE SET seen = seen + 1 RETURNING id"
+)
+_SHOWN = ", ".join(name for name in Receipt.__struct_fields__ if name != "body")
+_RECENT = (
+    f"SELECT {_SHOWN} FROM receipts WHERE id < :before AND (:verdict IS NULL OR verdict = :verdict)"  # noqa: S608 (ours)
+    " ORDER BY id DESC LIMIT :limit"
 )
 _WAKE = (
     "UPDATE tasks SET next_poll_at = min(coalesce(next_poll_at, :at), :at), woken_at = :at,"
@@ -47,6 +52,13 @@ class SqliteReceipts:
                 (since,),
             )
             return [row[0] for row in rows]
+
+        return await self._journal.read(query)
+
+    async def recent(self, limit: int, before: str | None = None, verdict: Verdict | None = None) -> list[Receipt]:
+        def query(connection: sqlite3.Connection) -> list[Receipt]:
+            given = {"before": before or "~", "verdict": verdict, "limit": limit}
+            return [read(Receipt, row) for row in connection.execute(_RECENT, given)]
 
         return await self._journal.read(query)
 

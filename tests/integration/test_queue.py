@@ -1,6 +1,7 @@
 """The submission queue on real sockets: whoever asks is accepted at once, and waits here for a slot and for money."""
 
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -95,3 +96,23 @@ def test_a_client_says_where_it_goes_in_the_queue(start: Start) -> None:
     for wrong in ({"x-beatrelay-priority": "10"}, {"x-beatrelay-tags": "a" * 65}, {"x-beatrelay-batch": "b" * 129}):
         answer = line.client.post("/v1/music-video/tasks", json={}, headers=wrong)
         assert answer.status_code == 400
+
+
+def test_what_came_in_and_what_was_sent_can_be_listed(start: Start) -> None:
+    line = start()
+    tasks = [line.create() for _ in range(2)]
+    for task in tasks:
+        line.until(task, "delivery.done")
+
+    def listed(what: str, **query: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = line.client.get(f"/relay/v1/{what}", params=query).json()["data"]["data"]
+        return found
+
+    assert {one["task_id"] for one in listed("submissions", state="accepted")} == set(tasks)
+    assert listed("submissions", state="queued") == []
+    newest, oldest = listed("submissions")
+    assert listed("submissions", limit=1, before=newest["id"]) == [oldest]
+    receipts = wait_for(lambda: listed("receipts", verdict="accepted") if len(listed("receipts")) > 1 else None, "both")
+    assert {one["event"] for one in receipts} == {"task.succeeded"}
+    assert all("body" not in one and "whsec_" not in str(one) for one in receipts)
+    assert line.client.get("/relay/v1/receipts", params={"verdict": "odd"}).status_code == 400
