@@ -33,6 +33,7 @@ from relay.api.manage import ManageController
 from relay.api.media import get_media, head_media
 from relay.api.money import MoneyController
 from relay.api.other_tasks import OtherTasksController
+from relay.api.people import PeopleController
 from relay.api.queue import QueueController
 from relay.api.realtime import RealtimeController
 from relay.api.receive import PATH, webhook_route
@@ -61,6 +62,7 @@ from relay.flow.look import Look
 from relay.flow.observe import Observer, Pace
 from relay.flow.occasions import Batch as BatchDone
 from relay.flow.occasions import Herald
+from relay.flow.people import People
 from relay.flow.poll import Budget, Poller
 from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
@@ -77,7 +79,10 @@ from relay.providers import BeatApi
 from relay.recipe import RecipeSet, Renderer
 from relay.settings import Settings
 from relay.vault import open_vault
-from relay.web.pages import Reference, WholeJson, home, style
+from relay.web.live import Live
+from relay.web.reference import Reference, WholeJson
+from relay.web.render import templates
+from relay.web.site import assets, pages
 
 log = logging.getLogger("beatrelay")
 
@@ -113,6 +118,8 @@ class Relay:
         )
         self.store = MediaStore(settings.data / "media")
         self.keys = Keys(self.journal, self.clock, settings.client_keys)
+        self.people = People(self.journal, self.clock, self.keys, settings.url)
+        self.live = Live(self.clock, self.journal.last_commit_at)
         targets = Targets(Egress(allowed), resolve)
         self.endpoints = Endpoints(self.journal, self.clock, self.vault, targets, self._news)
         self.events = Events(self.journal, settings.url)
@@ -272,6 +279,7 @@ def create_app(relay: Relay) -> Litestar:
             upload_file,
             get_usage,
             KeysController,
+            PeopleController,
             ManageController,
             DeliveriesController,
             QueueController,
@@ -311,6 +319,8 @@ def create_app(relay: Relay) -> Litestar:
         "connections": relay.connections,
         "deliverer": relay.deliverer,
         "replayer": relay.replayer,
+        "poller": relay.poller,
+        "people": relay.people,
         "spool_folder": relay.settings.data / "uploads",
     }
     return Litestar(
@@ -321,8 +331,8 @@ def create_app(relay: Relay) -> Litestar:
             head_media,
             list_workflows,
             CatalogueController,
-            home,
-            style,
+            pages(relay.people, relay.settings, relay.live),
+            assets(),
             health,
             ready,
             metrics,
@@ -330,6 +340,7 @@ def create_app(relay: Relay) -> Litestar:
         dependencies={name: _provide(part) for name, part in parts.items()},
         exception_handlers=HANDLERS,
         response_class=ExactResponse,
+        template_config=templates(),
         openapi_config=openapi.openapi_config([WholeJson(), Reference()]),
         lifespan=[relay.lifespan],
         plugins=[openapi.ExactNumbers()],

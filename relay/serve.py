@@ -5,6 +5,7 @@ import logging
 import socket
 import sys
 from pathlib import Path
+from types import FrameType
 
 import click
 import msgspec
@@ -54,7 +55,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     refuse_volatile(settings)
     relay = Relay(settings, recipes_of(settings))
     asyncio.run(relay.unlock())
-    _greet(relay)
+    _greet(relay, asyncio.run(relay.people.first_link()))
     config = uvicorn.Config(
         create_app(relay),
         lifespan="on",
@@ -64,7 +65,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=int(settings.drain_seconds) or None,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config, relay).run(sockets=[listener])
     return 0
 
 
@@ -142,13 +143,26 @@ def filesystem(path: Path) -> str:
     return kind
 
 
-def _greet(relay: Relay) -> None:
+class Server(uvicorn.Server):
+    """Ends the dashboard's streams at the first signal, or it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, relay: Relay) -> None:
+        super().__init__(config)
+        self._relay = relay
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._relay.live.closing = True
+        super().handle_exit(sig, frame)
+
+
+def _greet(relay: Relay, first_link: str | None) -> None:
     settings = relay.settings
     webhooks = f"{settings.url}/webhooks/beatapi"
     if not settings.beatapi_webhook_secret:
         webhooks = "none: BEATAPI_WEBHOOK_SECRET is not set, so polling alone finds what is finished"
     sys.stdout.write(
         f"beatrelay: {settings.url}\n"
+        f"  dashboard {first_link or settings.url + '/'}\n"
         f"  webhooks  {webhooks}\n"
         f"  API docs  {settings.url}/docs\n"
         f"  Beat API  {settings.beatapi_base_url}\n"

@@ -18,6 +18,7 @@ from relay.flow.govern import Governor
 from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
 from relay.flow.keys import Keys
+from relay.flow.people import People
 from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
@@ -40,6 +41,7 @@ TheIntake = NamedDependency[SkipValidation[Intake]]
 TheJournal = NamedDependency[SkipValidation[Journal]]
 TheKeys = NamedDependency[SkipValidation[Keys]]
 TheMetrics = NamedDependency[SkipValidation[Metrics]]
+ThePeople = NamedDependency[SkipValidation[People]]
 TheProvider = NamedDependency[SkipValidation[Provider]]
 TheReplayer = NamedDependency[SkipValidation[Replayer]]
 TheQuotes = NamedDependency[SkipValidation[Quotes]]

@@ -58,8 +58,9 @@ async def _run(console: Console, *, once: bool, data: Path, songs: Path | None) 
             with Show(console, progress) as show:
                 await watch(client, catch, progress, PATIENCE, show.update)
             done = await check(client, catch, progress, data / "media")
+            invitation = await client.post("/relay/v1/invitations", json={"role": "admin"})
         console.print(table(done))
-        _addresses(console, stage)
+        _addresses(console, stage, invitation.raise_for_status().json()["data"]["url"])
         line, lost = _verdict(done)
         if once:
             sys.stdout.write(line + "\n")
@@ -77,8 +78,8 @@ async def _ask(client: httpx.AsyncClient, song: Song) -> Progress:
     return Progress(song.title, answer.json()["data"]["id"])
 
 
-def _addresses(console: Console, stage: Stage) -> None:
-    console.print(f"\n  dashboard  {stage.relay_url}/")
+def _addresses(console: Console, stage: Stage, dashboard: str) -> None:
+    console.print(f"\n  dashboard  {dashboard}", soft_wrap=True)
     console.print(f"  API docs   {stage.relay_url}/docs")
     console.print(f"  sandbox    {stage.sandbox_url}/v1/workflows")
     console.print(f"  videos     {stage.data / 'media'}/<task>/")

@@ -93,6 +93,10 @@ class Quotes:
             seconds=round(max(sum(work) / max(limit or 1, 1), max(work, default=0.0)), 1),
         )
 
+    def price(self, workflow: str, body: str) -> Estimate:
+        """Of one request, by what is known; asks nobody."""
+        return self._prices.create(workflow, body)
+
     async def _seconds(self, workflows: Sequence[str]) -> list[float]:
         """How long each takes: the median of the last finishes of its kind."""
         seen: dict[str, list[float]] = {}

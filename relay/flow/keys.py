@@ -34,6 +34,7 @@ class Caller(Struct, frozen=True):
     scopes: frozenset[str]
     minted: bool = False
     """Made by this relay. Such a caller sees what is its own; a key from the settings sees everything."""
+    name: str = ""
 
     def may(self, scope: Scope) -> bool:
         """Whether the key allows it; ``admin`` allows everything."""
@@ -100,7 +101,15 @@ class Keys:
             message = f"This key may ask {key.per_minute} times a minute; ask again in {math.ceil(wait)} s."
             return Refusal(429, message, math.ceil(wait))
         await self._note_use(key)
-        return Caller(key.id, frozenset(key.scopes.split()), minted=True)
+        return _caller(key)
+
+    async def holder(self, key_id: str) -> Caller | None:
+        """Whoever holds the key of that id, if it still opens anything."""
+        for caller in self._configured.values():
+            if caller.id == key_id:
+                return caller
+        key = await self._journal.keys.get(key_id)
+        return _caller(key) if key and key.usable(self._clock.now()) else None
 
     async def create(
         self,
@@ -146,6 +155,10 @@ class Keys:
             await self._journal.keys.used(key.id, now)
         except JournalError:
             return  # a full disk must not keep anybody from reading; who writes is told by the write itself
+
+
+def _caller(key: KeyRow) -> Caller:
+    return Caller(key.id, frozenset(key.scopes.split()), minted=True, name=key.name)
 
 
 def digest(token: str) -> str:

@@ -29,6 +29,7 @@ from .model import (
     Verdict,
 )
 from .occasions import Occasion, Occasions
+from .people import LinkRow, PeopleStore, SessionRow, UserRow
 from .queue import Claimed, Due, Funds, Load, QueueStore
 from .sealed import place_of
 from .sqlite import SqliteJournal
@@ -71,6 +72,7 @@ __all__ = [
     "LedgerLine",
     "LedgerStore",
     "LedgerSum",
+    "LinkRow",
     "Load",
     "MediaRow",
     "Notice",
@@ -79,6 +81,7 @@ __all__ = [
     "Operation",
     "OperationKind",
     "OperationState",
+    "PeopleStore",
     "Pulse",
     "QueueStore",
     "Receipt",
@@ -86,6 +89,7 @@ __all__ = [
     "Received",
     "RowState",
     "RowTask",
+    "SessionRow",
     "Settlement",
     "SheetRow",
     "Source",
@@ -93,6 +97,7 @@ __all__ = [
     "Superseded",
     "TaskRow",
     "Tasks",
+    "UserRow",
     "Verdict",
     "place_of",
 ]

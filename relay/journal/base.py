@@ -35,6 +35,7 @@ from .model import (
 )
 from .notes import NoteStore
 from .occasions import Occasions
+from .people import PeopleStore
 from .queue import QueueStore
 from .sealed import SealedStore
 
@@ -100,8 +101,19 @@ class Tasks(Protocol):
 
     async def by_provider_id(self, provider_id: str) -> TaskRow | None: ...
 
-    async def recent(self, limit: int, before: str | None = None, batch: str | None = None) -> list[TaskRow]:
-        """Newest first; ``before`` is the last id of the page before; ``batch``: only of this one."""
+    async def recent(
+        self, limit: int, before: str | None = None, batch: str | None = None, statuses: Sequence[str] = ()
+    ) -> list[TaskRow]:
+        """Newest first; ``before`` is the last id of the page before; ``batch``: only of this one; ``statuses``: only
+        with one of these."""
+        ...
+
+    async def count(self, statuses: Sequence[str]) -> int:
+        """How many have one of these statuses."""
+        ...
+
+    async def finished_since(self, at: float) -> dict[str, int]:
+        """How many finishes there were since then, by event."""
         ...
 
     async def history(self, task_id: str) -> list[Entry]: ...
@@ -244,6 +256,9 @@ class Journal(Protocol):
 
     @property
     def occasions(self) -> Occasions: ...
+
+    @property
+    def people(self) -> PeopleStore: ...
 
     async def pulse(self) -> Pulse: ...
 

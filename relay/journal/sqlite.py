@@ -31,6 +31,7 @@ from .sqlite_lanes import SqliteLanes, oldest_due, park
 from .sqlite_ledger import SqliteLedger
 from .sqlite_notes import SqliteNotes
 from .sqlite_occasions import SqliteOccasions
+from .sqlite_people import SqlitePeople
 from .sqlite_queue import SqliteQueue
 from .sqlite_receipts import SqliteReceipts
 from .sqlite_sealed import SqliteSealed
@@ -66,6 +67,7 @@ class SqliteJournal:
         self.connections = SqliteConnections(self)
         self.endpoints = SqliteEndpoints(self)
         self.events = SqliteEvents(self)
+        self.people = SqlitePeople(self)
 
     @classmethod
     def open(cls, path: Path) -> "SqliteJournal":

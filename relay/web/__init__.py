@@ -1,1 +1,1 @@
-"""Pages for people: rendered on the server, readable without JavaScript, nothing from anywhere else."""
+"""The dashboard: pages made on the server, live by events, without a build step and with nothing from elsewhere."""

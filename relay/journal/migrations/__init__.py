@@ -13,6 +13,7 @@ from . import queue as queue  # isort: skip
 from . import ledger as ledger  # isort: skip
 from . import batches as batches  # isort: skip
 from . import occasions as occasions  # isort: skip
+from . import people as people  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]

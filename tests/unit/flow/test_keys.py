@@ -35,7 +35,7 @@ async def test_only_a_digest_of_a_key_is_on_disk(keys: Keys, journal: SqliteJour
     assert token.startswith("brk_")
     assert len(token) >= 40
     assert (row.hint, row.scopes) == (token[:8], "submit read")
-    assert await keys.caller(token) == Caller(row.id, frozenset({"submit", "read"}), minted=True)
+    assert await keys.caller(token) == Caller(row.id, frozenset({"submit", "read"}), minted=True, name="shop")
     on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert row.digest.encode() in on_disk
     assert token[8:].encode() not in on_disk

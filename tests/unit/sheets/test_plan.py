@@ -193,7 +193,9 @@ SONGS = st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=6)
 
 
 def as_typed(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() and str(int(text)) == text else text
+    """As a person types it: a number where a workbook, which keeps doubles, can hold it."""
+    whole = text.isascii() and text.isdigit() and str(int(text)) == text and int(text) <= 2**53
+    return int(text) if whole else text
 
 
 @settings(max_examples=60, deadline=None)

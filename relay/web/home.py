@@ -1,0 +1,99 @@
+"""The front page: what runs, what waits, what needs a person, what to do next."""
+
+import calendar
+import time
+from typing import Any
+
+from litestar import get
+from litestar.response import Template
+from msgspec import Struct
+
+from relay.api.parts import TheClock, TheConnections, TheGovernor, TheJournal, TheShelf
+from relay.contract import Status
+from relay.flow.shelf import Shelf
+from relay.journal import Journal, LaneRow, Verdict
+from relay.settings import Settings
+
+from .parts import TheSettings
+from .tasks import line_of
+
+
+class Health(Struct):
+    """How a destination fares."""
+
+    name: str
+    state: str
+    text: str
+
+
+class Step(Struct):
+    """One step of setting up."""
+
+    done: bool
+    title: str
+    text: str
+    link: str = ""
+
+
+@get("/")
+async def home(
+    journal: TheJournal,
+    clock: TheClock,
+    governor: TheGovernor,
+    connections: TheConnections,
+    shelf: TheShelf,
+    settings: TheSettings,
+) -> Template:
+    """The whole relay at a glance."""
+    today = calendar.timegm((*time.gmtime(clock.now())[:3], 0, 0, 0))
+    pulse = await journal.pulse()
+    finished = await journal.tasks.finished_since(today)
+    needs = await journal.tasks.count([Status.STORYBOARD_READY, Status.REQUIRES_ACTION])
+    lanes = await journal.lanes.all()
+    views = await connections.views()
+    recent = await journal.tasks.recent(8)
+    steps = await checklist(journal, settings, shelf, bool(views), any(task.finished_at for task in recent))
+    context: dict[str, Any] = {
+        "pulse": pulse,
+        "queue": await governor.view(),
+        "standing": governor.standing,
+        "failed": finished.get("task.failed", 0),
+        "succeeded": finished.get("task.succeeded", 0),
+        "storyboards": needs,
+        "asks": needs + pulse.unconfirmed + pulse.dead_deliveries,
+        "health": [_health(lane) for lane in lanes],
+        "tasks": [line_of(task) for task in recent],
+        "steps": [] if all(step.done for step in steps) else steps,
+    }
+    return Template("home.html", context=context)
+
+
+async def checklist(journal: Journal, settings: Settings, shelf: Shelf, connected: bool, delivered: bool) -> list[Step]:
+    """From nothing to the first delivered video."""
+    accepted: Verdict = "accepted"
+    heard = bool(await journal.receipts.recent(1, None, accepted))
+    return [
+        Step(
+            bool(settings.beatapi_api_key),
+            "Give the relay your Beat API key",
+            "It stands in `BEATAPI_API_KEY`, or under `[beatapi]` in beatrelay.toml.",
+            "/docs",
+        ),
+        Step(
+            heard,
+            "Let Beat API tell when a video is ready",
+            "Without it, the relay asks every few seconds: nothing is missed, it only takes a moment longer.",
+            "/docs",
+        ),
+        Step(connected, "Connect a destination", "`beatrelay connections --help` says how.", "/docs"),
+        Step(bool(len(shelf.recipes)), "Choose a recipe", "`beatrelay recipes new` copies one of ours.", "/docs"),
+        Step(delivered, "Make your first video", "`beatrelay batch run songs.xlsx`, or a request to the API.", "/docs"),
+    ]
+
+
+def _health(lane: LaneRow) -> Health:
+    if lane.paused_at is not None:
+        return Health(lane.name, "paused", f"{lane.reason or 'paused'}; {lane.parked} parked")
+    if lane.opened_at is not None:
+        return Health(lane.name, "open", f"fails, and is tried now and then: {lane.error or 'no reason told'}")
+    return Health(lane.name, "ok", f"{lane.due} due, {lane.leased} under way" if lane.due or lane.leased else "quiet")
