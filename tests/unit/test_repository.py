@@ -256,3 +256,9 @@ def test_compose_starts_commands_that_exist() -> None:
 def test_the_examples_variables_are_those_of_compose() -> None:
     example = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert example == set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "compose.yaml").read_text()))
+
+
+def test_decisions_are_numbered_once_and_named_by_their_number() -> None:
+    files = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert [int(file.name[:4]) for file in files] == list(range(1, len(files) + 1))
+    assert [file.name for file in files if not file.read_text().startswith(f"# {int(file.name[:4])}. ")] == []
