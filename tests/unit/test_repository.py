@@ -260,5 +260,6 @@ def test_the_examples_variables_are_those_of_compose() -> None:
 
 def test_decisions_are_numbered_once_and_named_by_their_number() -> None:
     files = sorted((ROOT / "docs/decisions").glob("*.md"))
-    assert [int(file.name[:4]) for file in files] == list(range(1, len(files) + 1))
+    numbers = [int(file.name[:4]) for file in files]
+    assert len(set(numbers)) == len(numbers)
     assert [file.name for file in files if not file.read_text().startswith(f"# {int(file.name[:4])}. ")] == []
