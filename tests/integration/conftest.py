@@ -16,6 +16,7 @@ from relay.recipe import RecipeSet, parse
 from relay.sandbox.app import create_app as create_sandbox
 from relay.sandbox.settings import SandboxSettings
 from relay.settings import Settings
+from tests.browser_pages import Browser
 from tests.servers import free_port, running
 
 KEY, SECRET = "sk_integration_key", "whsec_integration_secret"
@@ -172,3 +173,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Line]]:
             return line
 
         yield starting
+
+
+@pytest.fixture
+def browsers() -> Iterator[Callable[[Line], Browser]]:
+    """Browsers that end with the test."""
+    with ExitStack() as stack:
+        yield lambda line: stack.enter_context(Browser(line.url))

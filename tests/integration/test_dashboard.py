@@ -2,73 +2,11 @@
 
 import html
 import re
-from collections.abc import Callable, Iterator
-
-import httpx
-import pytest
 
 from relay.clock import SystemClock
 from relay.recipe import RecipeSet
-from tests.integration.conftest import KEY, Line, wait_for
-
-Start = Callable[..., Line]
-PASSWORD = "correct horse battery"
-XSS = "<script>alert(1)</script>\"'{{7*7}}"
-
-
-class Browser(httpx.Client):
-    """Keeps cookies and says where it comes from, as browsers do; no script."""
-
-    def __init__(self, url: str) -> None:
-        headers = {"accept": "text/html", "sec-fetch-site": "same-origin", "origin": url}
-        super().__init__(base_url=url, headers=headers, trust_env=False, follow_redirects=True, timeout=20)
-
-    def see(self, path: str, status: int = 200) -> str:
-        """A page; its headers are checked on the way."""
-        answer = self.get(path)
-        assert answer.status_code == status, answer.text
-        return self.checked(answer)
-
-    def fill(self, path: str, **fields: str | list[str]) -> str:
-        """A form, and the page that follows."""
-        return self.checked(self.post(path, data=fields))
-
-    def checked(self, answer: httpx.Response) -> str:
-        policy = answer.headers["content-security-policy"]
-        assert "default-src 'none'" in policy
-        assert "unsafe" not in policy
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert not re.search(r"\son\w+=|style=|<script>|javascript:", answer.text), "nothing inline"
-        return answer.text
-
-
-@pytest.fixture
-def browsers() -> Iterator[Callable[[Line], Browser]]:
-    """Browsers that end with the test."""
-    opened: list[Browser] = []
-
-    def browser(line: Line) -> Browser:
-        opened.append(Browser(line.url))
-        return opened[-1]
-
-    yield browser
-    for one in opened:
-        one.close()
-
-
-Open = Callable[[Line], Browser]
-
-
-def invitation(line: Line, role: str = "admin") -> str:
-    answer = line.client.post("/relay/v1/invitations", json={"role": role})
-    assert answer.status_code == 201, answer.text
-    return answer.json()["data"]["url"]
-
-
-def signed_in(line: Line, browser: Browser, role: str = "admin", name: str = "Ada") -> Browser:
-    page = browser.fill(invitation(line, role), name=name, password=PASSWORD)
-    assert ">Home<" in page
-    return browser
+from tests.browser_pages import PASSWORD, XSS, Open, Start, invitation, signed_in
+from tests.integration.conftest import KEY, wait_for
 
 
 def test_a_link_lets_one_person_in_once(start: Start, browsers: Open) -> None:
