@@ -7,7 +7,7 @@ repeated, under the same key, only where the provider promises that this costs n
 
 import asyncio
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -40,6 +40,13 @@ class Origin(Struct, frozen=True):
     """-9 to 9; higher goes first."""
     row: tuple[str, str] = ("", "")
     """Identity and version of a row of a sheet: the same again is the same task, for ever."""
+
+
+class Accepted(NamedTuple):
+    """What became of a request: its task, and whether this request made it."""
+
+    task: TaskRow
+    new: bool
 
 
 class Intake(Loop):
@@ -79,6 +86,34 @@ class Intake(Loop):
     ) -> TaskRow:
         """Write a request down as a queued task; it is durable when this returns. The same ``client_key``
         within a day returns the task that it made the first time. ``warnings`` go into its history."""
+        return (await self._accept(workflow, body, row, client_key, warnings, origin, once=False)).task
+
+    async def accept_row(
+        self,
+        workflow: str,
+        body: str,
+        origin: Origin,
+        *,
+        facts: str = "{}",
+        warnings: Sequence[str] = (),
+        changed: bool = False,
+    ) -> Accepted:
+        """Like :meth:`accept`, for the row that ``origin`` names: tells a new task from one that was there. Unless
+        ``changed``, a row that became a task with other content is not asked for again: then the latest of its tasks
+        is returned, whose ``row_version`` is another. However many ask at the same moment, one task is made."""
+        return await self._accept(workflow, body, facts, None, warnings, origin, once=not changed)
+
+    async def _accept(
+        self,
+        workflow: str,
+        body: str,
+        row: str,
+        client_key: str | None,
+        warnings: Sequence[str],
+        origin: Origin,
+        *,
+        once: bool,
+    ) -> Accepted:
         now = self._clock.now()
         task_id = self._clock.new_id("task")
         task = TaskRow(
@@ -109,9 +144,9 @@ class Intake(Loop):
                 "warnings": list(warnings),
             },
         )
-        accepted = await self._journal.tasks.create(task, operation, entry)
+        accepted = await self._journal.tasks.create(task, operation, entry, once=once)
         self.nudge()
-        return accepted
+        return Accepted(accepted, new=accepted.id == task_id)
 
     async def operate(
         self,

@@ -82,9 +82,11 @@ class Receipts(Protocol):
 class Tasks(Protocol):
     """The truth, and the operations that lead to it."""
 
-    async def create(self, task: TaskRow, operation: Operation, entry: Entry) -> TaskRow:
+    async def create(self, task: TaskRow, operation: Operation, entry: Entry, *, once: bool = False) -> TaskRow:
         """Write a new task with its first operation. If ``client_key`` was used less than a day ago, nothing is
-        written and the task that has it is returned; an older use gives the key up."""
+        written and the task that has it is returned; an older use gives the key up. So it is, for ever, with
+        ``row_identity`` and ``row_version``; and with ``once``, a row that became a task with any other version
+        becomes none either: its latest task is returned."""
         ...
 
     async def apply(self, change: Change) -> None:

@@ -56,8 +56,8 @@ class SqliteTasks:
     def __init__(self, journal: "SqliteJournal") -> None:
         self._journal = journal
 
-    async def create(self, task: TaskRow, operation: Operation, entry: Entry) -> TaskRow:
-        return await self._journal.write(lambda connection: _create(connection, task, operation, entry))
+    async def create(self, task: TaskRow, operation: Operation, entry: Entry, *, once: bool = False) -> TaskRow:
+        return await self._journal.write(lambda connection: _create(connection, task, operation, entry, once))
 
     async def operate(self, operation: Operation, entry: Entry) -> Operation:
         return await self._journal.write(lambda connection: _operate(connection, operation, entry))
@@ -144,16 +144,16 @@ class SqliteTasks:
         )
 
 
-def _create(connection: sqlite3.Connection, task: TaskRow, operation: Operation, entry: Entry) -> TaskRow:
+def _create(connection: sqlite3.Connection, task: TaskRow, operation: Operation, entry: Entry, once: bool) -> TaskRow:
     if task.client_key is not None:
         row = connection.execute("SELECT * FROM tasks WHERE client_key = ?", (task.client_key,)).fetchone()
         if row is not None and row["created_at"] > task.created_at - KEY_SECONDS:
             return read(TaskRow, row)
         connection.execute("UPDATE tasks SET client_key = NULL WHERE client_key = ?", (task.client_key,))
     if task.row_identity is not None:
-        asked = "SELECT * FROM tasks WHERE row_identity = ? AND row_version = ?"
+        asked = "SELECT * FROM tasks WHERE row_identity = ? ORDER BY row_version = ? DESC, id DESC LIMIT 1"
         row = connection.execute(asked, (task.row_identity, task.row_version)).fetchone()
-        if row is not None:
+        if row is not None and (once or row["row_version"] == task.row_version):
             return read(TaskRow, row)
     connection.execute(_INSERT_TASK, values(task))
     connection.execute(_INSERT_OPERATION, values(operation))

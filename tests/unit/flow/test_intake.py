@@ -12,7 +12,7 @@ from relay.contract import ErrorBody, Task, decode
 from relay.contract.pricing import RateTable
 from relay.flow.estimate import Prices
 from relay.flow.govern import Governor
-from relay.flow.intake import Intake
+from relay.flow.intake import Intake, Origin
 from relay.flow.observe import Observer, Pace
 from relay.journal import Operation, SqliteJournal, TaskRow
 from relay.providers import Busy, CreateAnswer, FetchAnswer, Forged, Genuine, Hint, Refused, Standing, Told, Unclear
@@ -201,3 +201,19 @@ async def test_the_same_client_key_is_one_task(desk: Desk) -> None:
     assert first == second
     await desk.turn()
     assert len(desk.provider.sent) == 1
+
+
+async def test_a_row_is_one_task_and_the_second_to_ask_is_told_so(desk: Desk) -> None:
+    async def ask(version: str, *, changed: bool = False) -> tuple[str, str | None, bool]:
+        origin = Origin("us", row=("us//row 1", version))
+        task, new = await desk.intake.accept_row("music-video", "{}", origin, changed=changed)
+        return task.id, task.row_version, new
+
+    answers = await asyncio.gather(*(ask("a") for _ in range(10)))
+    (first,) = {task_id for task_id, _, _ in answers}
+    assert sum(new for _, _, new in answers) == 1
+    assert await ask("b") == (first, "a", False), "other content is not asked for unless it is wanted"
+    second, version, new = await ask("b", changed=True)
+    assert (second != first, version, new) == (True, "b", True)
+    assert await ask("a") == (first, "a", False)
+    assert await ask("c") == (second, "b", False), "the latest is what it is compared with"
