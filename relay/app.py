@@ -43,6 +43,7 @@ from relay.api.storyboard import StoryboardController
 from relay.api.tasks import TasksController
 from relay.api.webhooks import WebhooksController
 from relay.clock import Clock, SystemClock
+from relay.flow.account import Account
 from relay.flow.archive import Archive, MediaStore
 from relay.flow.batches import Batches, Summary
 from relay.flow.callback import Callback
@@ -105,6 +106,7 @@ class Relay:
             "provider": client(Egress([*allowed, own])),
             "media": client(Egress([*allowed, own])),
             "deliveries": client(Egress(allowed)),
+            "self": client(Egress([*allowed, _origin(settings.url)])),
         }
         self.provider = BeatApi(
             self._clients["provider"],
@@ -145,6 +147,17 @@ class Relay:
         self.observer = Observer(journal, clock, lambda: self.recipes, renderer, pace, self._news)
         self.governor = Governor(journal, clock, self.provider)
         prices = Prices(settings.rates, self.governor)
+        self.account = Account(
+            journal,
+            clock,
+            self.vault,
+            self.provider,
+            self.keys,
+            self.governor,
+            settings,
+            self._clients["self"],
+            self._news,
+        )
         self.reconciler = Reconciler(journal, clock, self.provider, self.governor)
         self.quotes = Quotes(journal, self.governor, prices)
         self.intake = Intake(
@@ -232,6 +245,7 @@ class Relay:
 
     async def start(self) -> None:
         """Begin to work."""
+        await self.account.start()
         await self.shelf.start()
         for problem in await self.connections.start():
             log.warning("%s", problem)
@@ -321,6 +335,7 @@ def create_app(relay: Relay) -> Litestar:
         "replayer": relay.replayer,
         "poller": relay.poller,
         "people": relay.people,
+        "account": relay.account,
         "spool_folder": relay.settings.data / "uploads",
     }
     return Litestar(

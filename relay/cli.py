@@ -49,8 +49,9 @@ def main() -> None:
 def serve(host: str | None, port: int | None, config: Path) -> None:
     """Run the relay.
 
-    Needs BEATAPI_API_KEY; without it it says how to get one, or how to try it all with the local sandbox. Without
-    BEATAPI_WEBHOOK_SECRET webhooks are refused, and polling alone finds what is finished.
+    Opens onto the dashboard, whose link it prints. The Beat API key is given there, or in BEATAPI_API_KEY; the webhook
+    is registered there, or its secret stands in BEATAPI_WEBHOOK_SECRET. Without a webhook, polling alone finds what is
+    finished.
     """
     from relay.serve import run
 

@@ -18,19 +18,11 @@ from relay.recipe import RecipeErrors, RecipeSet, load_folder
 from relay.settings import Settings
 from relay.vault import VaultError
 
-WELCOME = """\
-beatrelay needs to know whose videos to relay. {missing}
-
-With a Beat API account:
-  export BEATAPI_API_KEY=sk_...            # dashboard, API keys
-  export BEATAPI_WEBHOOK_SECRET=whsec_...  # POST /v1/webhooks with {url}/webhooks/beatapi
-  beatrelay serve
-
-Without one, a local Beat API in a second terminal:
-  beatrelay sandbox --webhook {url}/webhooks/beatapi --webhook-secret whsec_local_secret
-  BEATAPI_BASE_URL=http://127.0.0.1:8788 BEATAPI_API_KEY=sk_sandbox_key \\
-    BEATAPI_WEBHOOK_SECRET=whsec_local_secret beatrelay serve
-
+NO_KEY = """\
+Beat API is not connected yet: there is no key. Open the dashboard above and give it one, or set BEATAPI_API_KEY.
+Without an account, a local Beat API in a second terminal:
+  beatrelay sandbox
+  BEATAPI_BASE_URL=http://127.0.0.1:8788 BEATAPI_API_KEY=sk_sandbox_key beatrelay serve
 Or watch the whole line work by itself:
   beatrelay demo
 """
@@ -38,10 +30,6 @@ Or watch the whole line work by itself:
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit status."""
-    missing = missing_keys(settings)
-    if missing:
-        click.echo(WELCOME.format(missing=missing, url=settings.url), err=True)
-        return 2
     configure(settings.log_format)
     try:
         with listen(settings.host, settings.port) as listener:
@@ -54,7 +42,7 @@ def run(settings: Settings) -> int:
 def _serve(settings: Settings, listener: socket.socket) -> int:
     refuse_volatile(settings)
     relay = Relay(settings, recipes_of(settings))
-    asyncio.run(relay.unlock())
+    asyncio.run(_open(relay))
     _greet(relay, asyncio.run(relay.people.first_link()))
     config = uvicorn.Config(
         create_app(relay),
@@ -69,20 +57,9 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     return 0
 
 
-def missing_keys(settings: Settings) -> str:
-    """What is missing, in words, if nothing can work; empty if it can: without a webhook secret polling alone finds
-    every finished video."""
-    if settings.beatapi_api_key:
-        return ""
-    missing = [
-        name
-        for name, value in (
-            ("BEATAPI_API_KEY", settings.beatapi_api_key),
-            ("BEATAPI_WEBHOOK_SECRET", settings.beatapi_webhook_secret),
-        )
-        if not value
-    ]
-    return f"Missing: {' and '.join(missing)}."
+async def _open(relay: Relay) -> None:
+    await relay.unlock()
+    await relay.account.start()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -156,17 +133,18 @@ class Server(uvicorn.Server):
 
 
 def _greet(relay: Relay, first_link: str | None) -> None:
-    settings = relay.settings
-    webhooks = f"{settings.url}/webhooks/beatapi"
-    if not settings.beatapi_webhook_secret:
-        webhooks = "none: BEATAPI_WEBHOOK_SECRET is not set, so polling alone finds what is finished"
+    settings, account = relay.settings, relay.account.view()
+    webhooks = account.url
+    if not account.webhook:
+        webhooks = "none yet: polling alone finds what is finished; the dashboard's set-up page registers one"
     sys.stdout.write(
         f"beatrelay: {settings.url}\n"
         f"  dashboard {first_link or settings.url + '/'}\n"
         f"  webhooks  {webhooks}\n"
         f"  API docs  {settings.url}/docs\n"
-        f"  Beat API  {settings.beatapi_base_url}\n"
+        f"  Beat API  {settings.beatapi_base_url}{'' if account.key else ', without a key'}\n"
         f"  recipes   {len(relay.recipes)} from {settings.recipes}\n"
         f"  journal   {settings.data / 'journal.db'}\n"
+        f"{'' if account.key else NO_KEY}"
     )
     sys.stdout.flush()

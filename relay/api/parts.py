@@ -6,6 +6,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from relay.clock import Clock
+from relay.flow.account import Account
 from relay.flow.archive import MediaStore
 from relay.flow.batches import Batches
 from relay.flow.cancel import Canceller
@@ -28,6 +29,7 @@ from relay.journal import Journal
 from relay.metrics import Metrics
 from relay.providers import Provider
 
+TheAccount = NamedDependency[SkipValidation[Account]]
 TheBatches = NamedDependency[SkipValidation[Batches]]
 TheCanceller = NamedDependency[SkipValidation[Canceller]]
 TheClock = NamedDependency[SkipValidation[Clock]]

@@ -154,6 +154,13 @@ class Governor:
             since = self.pause.since if self.pause is not None else now
             self.pause = Pause("provider", busy.reason, since, until)
 
+    async def renew(self) -> None:
+        """There is another key: what is known of the account, and what held the queue up, is void."""
+        self.standing = self.pause = self._learnt = None
+        self._failures = self._probes = self._foreign = 0
+        self._full_until = 0.0
+        await self.read()
+
     def accepted(self) -> None:
         """The provider took something: whatever held it up is over."""
         self._failures = self._probes = 0

@@ -83,9 +83,13 @@ class Keys:
         self._journal = journal
         self._clock = clock
         self._secret = secret
-        self._configured = {digest(key): Caller(_configured_id(key), frozenset(SCOPES)) for key in configured}
+        self.configure(configured)
         self._pacer = Pacer(clock)
         self._used: dict[str, float] = {}
+
+    def configure(self, configured: Sequence[str]) -> None:
+        """Know these instead of those configured before."""
+        self._configured = {digest(key): Caller(_configured_id(key), frozenset(SCOPES)) for key in configured}
 
     async def caller(self, token: str) -> Caller | Refusal:
         """Who holds ``token``; counts the request against its limit."""

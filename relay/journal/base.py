@@ -38,6 +38,7 @@ from .occasions import Occasions
 from .people import PeopleStore
 from .queue import QueueStore
 from .sealed import SealedStore
+from .secrets import SecretStore
 
 
 class JournalError(Exception):
@@ -261,6 +262,9 @@ class Journal(Protocol):
 
     @property
     def people(self) -> PeopleStore: ...
+
+    @property
+    def secrets(self) -> SecretStore: ...
 
     async def pulse(self) -> Pulse: ...
 

@@ -35,6 +35,7 @@ from .sqlite_people import SqlitePeople
 from .sqlite_queue import SqliteQueue
 from .sqlite_receipts import SqliteReceipts
 from .sqlite_sealed import SqliteSealed
+from .sqlite_secrets import SqliteSecrets
 from .sqlite_tasks import SqliteTasks
 from .writer import Many, Writer
 
@@ -68,6 +69,7 @@ class SqliteJournal:
         self.endpoints = SqliteEndpoints(self)
         self.events = SqliteEvents(self)
         self.people = SqlitePeople(self)
+        self.secrets = SqliteSecrets(self)
 
     @classmethod
     def open(cls, path: Path) -> "SqliteJournal":

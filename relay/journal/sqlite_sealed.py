@@ -13,6 +13,7 @@ _PLACES = (
     ("notes", ("scope", "name"), "value"),
     ("connections", ("name",), "secrets"),
     ("endpoints", ("id",), "secret"),
+    ("secrets", ("name",), "value"),
 )
 
 

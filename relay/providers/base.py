@@ -4,6 +4,7 @@ Vendors differ in few points, and each is named here: whether a create may be re
 whether a webhook is news or only a hint, how often one may poll. No vendor's name appears outside its module.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal, Protocol
@@ -127,6 +128,15 @@ class Provider(Protocol):
         """The budget that all polls with our key share."""
         ...
 
+    def use(self, *, api_key: str | None = None, secrets: Sequence[str] | None = None) -> None:
+        """From now on work with this key, and believe webhooks signed with one of these secrets, the first of which
+        signs. What is not given stays."""
+        ...
+
+    def with_key(self, api_key: str) -> "Provider":
+        """The same vendor with another key: to try that key."""
+        ...
+
     async def idempotent_create(self) -> bool:
         """Whether a create may be sent again with the same key without being charged twice."""
         ...
@@ -177,6 +187,10 @@ class Provider(Protocol):
 
     def verify(self, headers: dict[str, str], body: bytes, now: float) -> Genuine | Forged:
         """Is this webhook theirs? Looks at raw bytes only. ``headers`` have lowercase names."""
+        ...
+
+    def sign(self, body: bytes, now: float) -> dict[str, str]:
+        """The headers with which it would sign a webhook now, for a test; none without a secret."""
         ...
 
     def read_webhook(self, body: bytes) -> Hint:

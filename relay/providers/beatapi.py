@@ -1,6 +1,7 @@
 """Beat API: the contract itself, so almost nothing is translated."""
 
 import asyncio
+import copy
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -38,7 +39,13 @@ Contract = Literal["auto", "launch", "current"]
 _HOLD: dict[int, Lack] = {401: "account", 402: "balance", 403: "account", 429: "account"}
 # Said to the relay, not to who asked it: its key is not valid, it asked too often.
 _OURS = {401, 429}
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class NoKey(httpx.TransportError):
+    """Nothing can be asked yet."""
+
+
+_NEVER_SENT = (NoKey, httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
 class _RawTask(msgspec.Struct):
@@ -82,11 +89,23 @@ class BeatApi:
     ) -> None:
         self._client = client
         self._base_url = base_url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {api_key}", "accept": "application/json"}
-        self._secrets = [secret.encode() for secret in secrets]
-        self._contract: Contract = contract
+        self._api_key = ""
+        self._secrets: list[bytes] = []
+        self._told_contract = self._contract = contract
+        self.use(api_key=api_key, secrets=secrets)
         self.polls_per_minute = polls_per_minute
         self._timeout, self._upload_timeout = timeout, upload_timeout
+
+    def use(self, *, api_key: str | None = None, secrets: Sequence[str] | None = None) -> None:
+        if api_key is not None:
+            self._api_key, self._contract = api_key, self._told_contract
+        if secrets is not None:
+            self._secrets = [secret.encode() for secret in secrets]
+
+    def with_key(self, api_key: str) -> "BeatApi":
+        other = copy.copy(self)
+        other.use(api_key=api_key)
+        return other
 
     async def idempotent_create(self) -> bool:
         """The current contract honours keys, launch ignores them. ``period`` in the usage tells them apart;
@@ -126,7 +145,7 @@ class BeatApi:
                 return Unclear(_words(response, _error(response)))
             account = decode(response.content, Data[Account]).data
         except (httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return Unclear(f"the account could not be read: {type(error).__name__}")
+            return Unclear(f"the account could not be read: {_why(error)}")
         if self._contract == "auto":
             self._contract = "launch" if account.period is msgspec.UNSET else "current"
         return Standing(
@@ -168,7 +187,7 @@ class BeatApi:
             response = await self._send(method, path, **content)
             decode(response.content, dict[str, Any])
         except (httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return _unavailable(f"Beat API could not be asked: {type(error).__name__}.")
+            return _unavailable(f"Beat API could not be asked: {_why(error)}.")
         if response.status_code in _OURS or response.is_server_error:
             error = _error(response)
             return _unavailable(f"{_words(response, error).rstrip('.')}.", _after(response, error))
@@ -207,13 +226,18 @@ class BeatApi:
             return Forged("x-beatapi-signature or x-beatapi-timestamp is missing")
         if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
             return Forged("x-beatapi-timestamp is not a number of Unix seconds")
-        message = timestamp.encode() + b"." + body
-        given = signature.encode("utf-8", "replace")
+        message, given = _message(timestamp, body), signature.encode("utf-8", "replace")
         matches = [  # all are compared, so that time tells nothing about which one matched
-            hmac.compare_digest(hmac.digest(secret, message, hashlib.sha256).hex().encode(), given)
-            for secret in self._secrets
+            hmac.compare_digest(_signature(secret, message), given) for secret in self._secrets
         ]
         return Genuine(now - int(timestamp)) if any(matches) else Forged("the signature does not match")
+
+    def sign(self, body: bytes, now: float) -> dict[str, str]:
+        if not self._secrets:
+            return {}
+        timestamp = str(int(now))
+        signature = _signature(self._secrets[0], _message(timestamp, body))
+        return {"x-beatapi-timestamp": timestamp, "x-beatapi-signature": signature.decode()}
 
     def read_webhook(self, body: bytes) -> Hint:
         try:
@@ -259,18 +283,33 @@ class BeatApi:
             return Refused(error, response.status_code)
         return Unclear(words, after)
 
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._api_key}", "accept": "application/json"}
+
     async def _send(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, limit: float = 0.0, **content: Any
     ) -> httpx.Response:
         limit = limit or self._timeout
+        if not self._api_key:
+            raise NoKey(
+                "there is no Beat API key yet; give it one on the dashboard's set-up page, or in BEATAPI_API_KEY"
+            )
         request = self._client.build_request(
-            method, self._base_url + path, headers={**self._headers, **(headers or {})}, **content
+            method, self._base_url + path, headers={**self._headers(), **(headers or {})}, **content
         )
         try:
             async with asyncio.timeout(limit):  # httpx limits each step; a lease needs a limit to the whole
                 return await self._client.send(request)
         except TimeoutError as error:
             raise httpx.ReadTimeout(f"no whole answer within {limit:g} s", request=request) from error
+
+
+def _message(timestamp: str, body: bytes) -> bytes:
+    return timestamp.encode() + b"." + body
+
+
+def _signature(secret: bytes, message: bytes) -> bytes:
+    return hmac.digest(secret, message, hashlib.sha256).hex().encode()
 
 
 def _unavailable(message: str, after: float | None = None) -> Passed:
@@ -297,6 +336,11 @@ def _after(response: httpx.Response, error: ErrorBody) -> float | None:
 
 def _words(response: httpx.Response, error: ErrorBody) -> str:
     return f"Beat API answered {response.status_code} {error.code}: {error.message}".rstrip(": ")
+
+
+def _why(error: Exception) -> str:
+    """In words that tell no more than they must."""
+    return str(error) if isinstance(error, NoKey) else type(error).__name__
 
 
 def _plain(error: httpx.HTTPError) -> str:

@@ -8,13 +8,12 @@ from litestar import get
 from litestar.response import Template
 from msgspec import Struct
 
-from relay.api.parts import TheClock, TheConnections, TheGovernor, TheJournal, TheShelf
+from relay.api.parts import TheAccount, TheClock, TheConnections, TheGovernor, TheJournal, TheShelf
 from relay.contract import Status
+from relay.flow.account import Account
 from relay.flow.shelf import Shelf
 from relay.journal import Journal, LaneRow, Verdict
-from relay.settings import Settings
 
-from .parts import TheSettings
 from .tasks import line_of
 
 
@@ -42,7 +41,7 @@ async def home(
     governor: TheGovernor,
     connections: TheConnections,
     shelf: TheShelf,
-    settings: TheSettings,
+    account: TheAccount,
 ) -> Template:
     """The whole relay at a glance."""
     today = calendar.timegm((*time.gmtime(clock.now())[:3], 0, 0, 0))
@@ -52,7 +51,7 @@ async def home(
     lanes = await journal.lanes.all()
     views = await connections.views()
     recent = await journal.tasks.recent(8)
-    steps = await checklist(journal, settings, shelf, bool(views), any(task.finished_at for task in recent))
+    steps = await checklist(journal, account, shelf, bool(views), any(task.finished_at for task in recent))
     context: dict[str, Any] = {
         "pulse": pulse,
         "queue": await governor.view(),
@@ -68,22 +67,22 @@ async def home(
     return Template("home.html", context=context)
 
 
-async def checklist(journal: Journal, settings: Settings, shelf: Shelf, connected: bool, delivered: bool) -> list[Step]:
+async def checklist(journal: Journal, account: Account, shelf: Shelf, connected: bool, delivered: bool) -> list[Step]:
     """From nothing to the first delivered video."""
     accepted: Verdict = "accepted"
     heard = bool(await journal.receipts.recent(1, None, accepted))
     return [
         Step(
-            bool(settings.beatapi_api_key),
+            account.ready,
             "Give the relay your Beat API key",
-            "It stands in `BEATAPI_API_KEY`, or under `[beatapi]` in beatrelay.toml.",
-            "/docs",
+            "With it the relay asks for videos, and asks how they stand.",
+            "/setup#key",
         ),
         Step(
             heard,
             "Let Beat API tell when a video is ready",
             "Without it, the relay asks every few seconds: nothing is missed, it only takes a moment longer.",
-            "/docs",
+            "/setup#webhook",
         ),
         Step(connected, "Connect a destination", "`beatrelay connections --help` says how.", "/docs"),
         Step(bool(len(shelf.recipes)), "Choose a recipe", "`beatrelay recipes new` copies one of ours.", "/docs"),

@@ -18,6 +18,7 @@ from .home import home
 from .live import Live, live_stream
 from .people import PeoplePages
 from .render import HEADERS
+from .setup import SetupPages
 from .sign_in import SignInController
 from .tasks import TaskPages
 
@@ -34,7 +35,7 @@ def pages(people: People, settings: Settings, live: Live) -> Router:
     own: dict[str, Any] = {"settings": settings, "live": live, "session": Session(settings.url)}
     return Router(
         path="/",
-        route_handlers=[SignInController, home, TaskPages, DeliveryPages, PeoplePages, live_stream],
+        route_handlers=[SignInController, home, TaskPages, DeliveryPages, PeoplePages, SetupPages, live_stream],
         middleware=[through],
         guards=[allow(settings.url)],
         exception_handlers=PAGES,

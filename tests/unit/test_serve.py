@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from relay.cli import main
 from relay.journal import JournalError
 from relay.log import redact
-from relay.serve import filesystem, listen, missing_keys, refuse_volatile
+from relay.serve import filesystem, listen, refuse_volatile
 from relay.settings import Settings
 
 
@@ -23,19 +23,6 @@ def run(*arguments: str, **environ: str) -> tuple[int, str]:
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def test_without_keys_it_says_what_is_missing_and_offers_the_sandbox() -> None:
-    status, text = run("serve")
-    assert status == 2
-    assert "Missing: BEATAPI_API_KEY and BEATAPI_WEBHOOK_SECRET." in text
-    assert "beatrelay sandbox --webhook http://127.0.0.1:8787/webhooks/beatapi" in text
-    assert "beatrelay demo" in text
-
-
-def test_without_a_webhook_secret_it_polls_alone() -> None:
-    assert missing_keys(Settings(beatapi_api_key="sk_a_key_of_mine")) == ""
-    assert "BEATAPI_API_KEY." in missing_keys(Settings(beatapi_webhook_secret=["whsec_mine"]))
 
 
 def test_a_wrong_setting_stops_the_start() -> None:

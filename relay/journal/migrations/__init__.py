@@ -14,6 +14,7 @@ from . import ledger as ledger  # isort: skip
 from . import batches as batches  # isort: skip
 from . import occasions as occasions  # isort: skip
 from . import people as people  # isort: skip
+from . import secrets as secrets  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]
