@@ -72,6 +72,7 @@ from relay.flow.settle import Settler
 from relay.flow.sheets import Sheets
 from relay.flow.shelf import Shelf
 from relay.flow.targets import Targets
+from relay.flow.workbench import Workbench
 from relay.journal import SqliteJournal
 from relay.log import hide
 from relay.metrics import Metrics
@@ -185,6 +186,7 @@ class Relay:
         self.connections = Connections(
             journal, clock, self.vault, connectors, settings.connections, self._clients["deliveries"]
         )
+        self.workbench = Workbench(journal, self.connections, configs, settings.url)
         self.deliverer = Deliverer(
             journal,
             clock,
@@ -324,6 +326,7 @@ def create_app(relay: Relay) -> Litestar:
         "store": relay.store,
         "metrics": relay.metrics,
         "shelf": relay.shelf,
+        "workbench": relay.workbench,
         "settler": relay.settler,
         "inputs": relay.inputs,
         "keys": relay.keys,

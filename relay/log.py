@@ -13,6 +13,13 @@ from urllib.parse import quote, urlsplit
 _SECRET = re.compile(r"\b(sk[_-]|whsec_|whsk_|brk_|xox[a-z]-)[\w+/=-]{6,}|(?<=Bearer )\S+")
 
 
+_SECRET_NAME = re.compile(
+    r"(.*[-_. ])?(authorization|cookie|pass(word|wd|phrase)?|secret|token|credentials?"
+    r"|(api|access|private|auth)[-_ ]?key)",
+    re.IGNORECASE,
+)
+"""What people call a header, or a field, that holds a secret."""
+
 SHORTEST = 6
 """Characters: a shorter value would blank innocent words, so it is not looked for."""
 
@@ -67,6 +74,18 @@ def redact_all(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [redact_all(child) for child in cast("list[Any]", value)]
     return value
+
+
+def redact_named(value: Any) -> Any:
+    """As :func:`redact_all`; and whatever stands under a name such as ``authorization`` or ``x-api-key`` is blanked."""
+    if isinstance(value, dict):
+        return {
+            redact_all(key): "…" if child and _SECRET_NAME.fullmatch(str(key)) else redact_named(child)
+            for key, child in cast("dict[Any, Any]", value).items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact_named(child) for child in cast("list[Any]", value)]
+    return redact_all(value)
 
 
 def _forms(value: str) -> set[str]:

@@ -3,20 +3,27 @@
 import asyncio
 import json
 import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import click
+import httpx
+from msgspec import Struct
 
 from connectors import discover
+from relay.clock import SystemClock
 from relay.contract import encode
-from relay.flow.view import event, media_link
-from relay.journal import JournalError, SqliteJournal
-from relay.recipe import Problem, Recipe, RecipeErrors, Renderer, RenderError, check, load_folder, parse
+from relay.flow.connections import Connections
+from relay.flow.workbench import NoPreview, Workbench
+from relay.journal import SqliteJournal
+from relay.log import hide
+from relay.recipe import Preview, Problem, Recipe, RecipeErrors, check, load_folder, parse
 from relay.recipe.errors import suggestion
-from relay.recipe.reach import sample, sample_step
 from relay.recipe.schema import schema
-from relay.settings import SettingsError, load
+from relay.settings import Settings, SettingsError, load
+from relay.vault import Vault, VaultError, new_key, open_vault
 
 
 @click.group()
@@ -28,10 +35,13 @@ def recipes() -> None:
 @click.argument("path", type=click.Path(path_type=Path, exists=True), default=Path("recipes"))
 @click.option("--config", type=click.Path(path_type=Path), default=Path("beatrelay.toml"), show_default=True)
 def check_command(path: Path, config: Path) -> None:
-    """Say everything that is wrong with the recipes in PATH (a folder or a file), by line."""
+    """Say everything that is wrong with the recipes in PATH (a folder or a file), by line. Connections are those of the
+    settings and, where there is a journal, the stored ones."""
     found = _read(path)
-    kinds = {name: connector.Config for name, connector in discover()[0].items()}
-    problems = [problem for recipe in found for problem in check(recipe, kinds, _connections(config))]
+    settings = _settings(config)
+    # where nothing is set up yet, nobody can say which connections there will be
+    kinds = asyncio.run(_kinds(settings)) if config.exists() or _remembers(settings) else None
+    problems = [problem for recipe in found for problem in check(recipe, _configs(), kinds)]
     if problems:
         raise click.ClickException(_listed(problems))
     click.echo(f"{len(found)} {'recipe is' if len(found) == 1 else 'recipes are'} fine")
@@ -42,18 +52,22 @@ def check_command(path: Path, config: Path) -> None:
 @click.option("--task", "task_id", help="A real task to fill in: its id, or Beat API's.")
 @click.option("--config", type=click.Path(path_type=Path), default=Path("beatrelay.toml"), show_default=True)
 def preview_command(recipe: Path, task_id: str | None, config: Path) -> None:
-    """Show each call that RECIPE would make for a sample task, or for a real one; nothing is sent. Secrets stay in the
-    connections: they are never shown."""
+    """Show each call that RECIPE would make for a sample task, or for a real one; nothing is sent. Secrets are blanked,
+    wherever they stand."""
     (found,) = _read(recipe)
-    contexts = [sample(kind) for kind in found.on] if task_id is None else asyncio.run(_remembered(task_id, config))
-    for context in contexts:
-        click.echo(json.dumps(json.loads(encode(_preview(found, context))), indent=2, ensure_ascii=False))
+    settings = _settings(config)
+    shown = asyncio.run(_previewed(found, task_id, settings))
+    for one in shown:
+        click.echo(json.dumps(json.loads(encode(one)), indent=2, ensure_ascii=False))
+    errors = [error for one in shown for error in one.errors]
+    if errors:
+        raise click.ClickException("\n".join(errors))
 
 
 @recipes.command("schema")
 def schema_command() -> None:
     """Print a JSON Schema of recipes for your editor; recipes/schema.json is this very text."""
-    click.echo(schema({name: connector.Config for name, connector in discover()[0].items()}).decode(), nl=False)
+    click.echo(schema(_configs()).decode(), nl=False)
 
 
 @recipes.command("list")
@@ -96,47 +110,65 @@ def gallery() -> dict[str, Path]:
     return {file.stem: file for file in files}
 
 
-async def _remembered(task_id: str, config: Path) -> list[dict[str, Any]]:
-    """What recipes would see of each finish of a real task."""
+async def _previewed(recipe: Recipe, task_id: str | None, settings: Settings) -> list[Preview]:
+    if task_id is not None and not _remembers(settings):
+        raise click.ClickException(
+            f"there is no journal at {_file(settings)}; start the relay once, or name its folder"
+        )
     try:
-        settings = load(os.environ, config)
-        journal = SqliteJournal.inspect(settings.data / "journal.db")
-    except (SettingsError, JournalError) as error:
-        raise click.ClickException(str(error)) from error
-    try:
-        task = await journal.tasks.get(task_id) or await journal.tasks.by_provider_id(task_id)
-        if task is None:
-            raise click.ClickException(f"there is no task {task_id} in {settings.data}")
-        contexts: list[dict[str, Any]] = []
-        for finish in await journal.tasks.finishes(task.id):
-            media = await journal.deliveries.media_of(task.id, finish.revision)
-            whole = event(finish, task, [media_link(file, settings.url) for file in media])
-            head = {name: whole.pop(name) for name in ("id", "type", "created_at", "revision")}
-            contexts.append({**whole, "event": head})
-        if not contexts:
-            raise click.ClickException(f"task {task.id} has not finished yet; leave --task out for a sample")
-        return contexts
-    finally:
-        await journal.close()
+        async with _connections(settings) as (journal, connections):
+            await connections.start()  # from here on, every secret is known, and blanked
+            return await Workbench(journal, connections, _configs(), settings.url).preview(recipe, task_id)
+    except NoPreview as error:
+        raise click.ClickException(f"{error} ({_file(settings)})") from error
+    except VaultError as error:
+        raise click.ClickException(f"the stored secrets cannot be read, and so not be blanked: {error}") from error
 
 
-def _preview(recipe: Recipe, context: dict[str, Any]) -> dict[str, Any]:
-    kind: str = context["event"]["type"]
-    context["steps"] = {
-        name: [sample_step()] if step.for_each else sample_step() for name, step in recipe.steps.items()
-    }
-    context["item"] = (context["media"] or [{}])[0]
-    renderer = Renderer()
+async def _kinds(settings: Settings) -> dict[str, str | None]:
+    async with _connections(settings) as (_, connections):
+        return await connections.kinds()
+
+
+@asynccontextmanager
+async def _connections(settings: Settings) -> AsyncGenerator[tuple[SqliteJournal, Connections]]:
+    """The relay's journal, read beside it, and its connections. Where no relay has run yet, there is nothing stored."""
+    hide([settings.beatapi_api_key, *settings.beatapi_webhook_secret, *settings.api_keys])
+    with TemporaryDirectory() as nothing:
+        there = _remembers(settings)
+        journal = SqliteJournal.inspect(_file(settings)) if there else SqliteJournal.open(Path(nothing) / "journal.db")
+        try:
+            async with httpx.AsyncClient() as client:
+                vault, clock = _vault(settings), SystemClock()
+                yield journal, Connections(journal, clock, vault, discover()[0], settings.connections, client)
+        finally:
+            await journal.close()
+
+
+def _vault(settings: Settings) -> Vault:
+    """The relay's own; never makes a key that stays."""
+    if not settings.vault_key and not settings.vault_path.exists():
+        return Vault([new_key()], str(settings.vault_path))
+    return open_vault(settings.vault_key, settings.vault_path)
+
+
+def _file(settings: Settings) -> Path:
+    return settings.data / "journal.db"
+
+
+def _remembers(settings: Settings) -> bool:
+    return _file(settings).exists()
+
+
+def _settings(config: Path) -> Settings:
     try:
-        if kind not in recipe.on or not renderer.matches(recipe, context):
-            return {"event": kind, "matches": False}
-        calls = {
-            name: {"use": step.use, "connection": step.connection, "with": renderer.render(recipe, step, context)}
-            for name, step in recipe.steps.items()
-        }
-    except RenderError as error:
-        raise click.ClickException(str(error)) from error
-    return {"event": kind, "matches": True, "calls": calls}
+        return load(os.environ, config)
+    except SettingsError as error:
+        raise click.ClickException(f"the settings are wrong:\n{error}") from error
+
+
+def _configs() -> dict[str, type[Struct]]:
+    return {name: connector.Config for name, connector in discover()[0].items()}
 
 
 def _read(path: Path) -> list[Recipe]:
@@ -148,16 +180,6 @@ def _read(path: Path) -> list[Recipe]:
         raise click.ClickException(_listed(errors.problems)) from errors
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{path} is not UTF-8 text: {error.reason}") from error
-
-
-def _connections(config: Path) -> list[str] | None:
-    """The configured connections; ``None`` (not checked) where there is no settings file."""
-    if not config.exists():
-        return None
-    try:
-        return list(load(os.environ, config).connections)
-    except SettingsError as error:
-        raise click.ClickException(f"the settings are wrong:\n{error}") from error
 
 
 def _listed(problems: list[Problem]) -> str:

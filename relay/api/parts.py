@@ -25,6 +25,7 @@ from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
 from relay.flow.sheets import Sheets
 from relay.flow.shelf import Shelf
+from relay.flow.workbench import Workbench
 from relay.journal import Journal
 from relay.metrics import Metrics
 from relay.providers import Provider
@@ -53,3 +54,4 @@ TheSheets = NamedDependency[SkipValidation[Sheets]]
 TheSpool = NamedDependency[SkipValidation[Path]]
 TheShelf = NamedDependency[SkipValidation[Shelf]]
 TheStore = NamedDependency[SkipValidation[MediaStore]]
+TheWorkbench = NamedDependency[SkipValidation[Workbench]]

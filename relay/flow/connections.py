@@ -108,6 +108,10 @@ class Connections:
             raise Retry(f"the connection {name!r} cannot be used: {'; '.join(problems)}")
         return without(values)
 
+    async def kinds(self) -> dict[str, str | None]:
+        """Whose each of them is; ``None`` for one of the file's that does not say."""
+        return {row.name: row.connector for row in await self._store.all()} | self._kinds
+
     async def views(self) -> list[ConnectionView]:
         """All that can be used, by name."""
         stored = [row for row in await self._store.all() if row.name not in self._fixed]

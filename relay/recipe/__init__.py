@@ -1,16 +1,19 @@
 """Reads recipes: what shall happen with a finish, as YAML with sandboxed Jinja."""
 
-from .check import check
+from .check import check, check_text
 from .errors import Problem, RecipeErrors, RenderError
 from .load import load_folder, parse
 from .model import EVENTS, SCHEDULE, Match, Recipe, RecipeSet, Retries, Schedule, Step
+from .preview import Call, Preview, preview
 from .render import Renderer
 from .schedule import next_time
 
 __all__ = [
     "EVENTS",
     "SCHEDULE",
+    "Call",
     "Match",
+    "Preview",
     "Problem",
     "Recipe",
     "RecipeErrors",
@@ -21,7 +24,9 @@ __all__ = [
     "Schedule",
     "Step",
     "check",
+    "check_text",
     "load_folder",
     "next_time",
     "parse",
+    "preview",
 ]

@@ -8,18 +8,34 @@ from jinja2 import nodes
 
 from .document import Document, Path, read
 from .environment import TemplateEnvironment
-from .errors import Problem, suggestion
+from .errors import Problem, RecipeErrors, suggestion
+from .load import parse
 from .model import Recipe, Step
 from .reach import FIELDS, STEP, everywhere, in_steps
 
 _environment = TemplateEnvironment()
 
 
-def check(
-    recipe: Recipe, connectors: Mapping[str, type[msgspec.Struct]], connections: Collection[str] | None = None
-) -> list[Problem]:
-    """Everything that is wrong with a recipe that could be read. ``connectors`` maps names to their ``Config``;
-    ``connections`` are the configured ones (``None``: not checked)."""
+Configs = Mapping[str, type[msgspec.Struct]]
+"""The settings of each connector, by its name."""
+Kinds = Mapping[str, str | None]
+"""The connector of each connection, by its name; ``None`` for one that does not say."""
+
+
+def check_text(
+    source: str, file: str, connectors: Configs, connections: Kinds | None = None
+) -> tuple[Recipe | None, list[Problem]]:
+    """The recipe that ``source`` is, if it can be read, and everything that is wrong with it."""
+    try:
+        recipe = parse(source, file)
+    except RecipeErrors as errors:
+        return None, errors.problems
+    return recipe, check(recipe, connectors, connections)
+
+
+def check(recipe: Recipe, connectors: Configs, connections: Kinds | None = None) -> list[Problem]:
+    """Everything that is wrong with a recipe that could be read, besides what :func:`.load.parse` refuses.
+    ``connections`` are those that exist (``None``: not checked)."""
     document = read(recipe.source, recipe.file)
     problems: list[Problem] = []
     seen = everywhere(recipe.on)
@@ -54,8 +70,8 @@ def _step(
     document: Document,
     path: Path,
     step: Step,
-    connectors: Mapping[str, type[msgspec.Struct]],
-    connections: Collection[str] | None,
+    connectors: Configs,
+    connections: Kinds | None,
 ) -> list[Problem]:
     config = connectors.get(step.use)
     if config is None:
@@ -73,10 +89,23 @@ def _step(
         for field in fields
         if field.required and field.encode_name not in step.with_
     ]
-    if connections is not None and step.connection is not None and step.connection not in connections:
-        hint = suggestion(step.connection, connections) or f"add [connections.{step.connection}] to beatrelay.toml"
-        problems.append(document.problem((*path, "connection"), f"there is no connection {step.connection!r}", hint))
+    if connections is not None and step.connection is not None:
+        problems += _connection(document, path, step, step.connection, connections)
     return problems
+
+
+def _connection(document: Document, path: Path, step: Step, name: str, connections: Kinds) -> list[Problem]:
+    if name not in connections:
+        made = f"`beatrelay connections add {name} {step.use} …`"
+        hint = f"{suggestion(name, connections)} or make it: {made}".lstrip()
+        return [document.problem((*path, "connection"), f"there is no connection {name!r}", hint)]
+    kind = connections[name]
+    if kind in (None, step.use):
+        return []
+    fitting = sorted(other for other, its in connections.items() if its == step.use)
+    hint = f"there is: {', '.join(fitting)}" if fitting else f"`beatrelay connections add NAME {step.use} …` makes one"
+    what = f"the connection {name!r} is one for {kind}, but the step uses {step.use}"
+    return [document.problem((*path, "connection"), what, hint)]
 
 
 def _names(

@@ -152,7 +152,7 @@ class TestCheck:
         ],
     )
     def test_what_would_fail_is_found_before(self, old: str, new: str, says: str, hint: str) -> None:
-        problems = check(parse(GOOD.replace(old, new, 1), "r.yaml"), CONFIGS, ["hook"])
+        problems = check(parse(GOOD.replace(old, new, 1), "r.yaml"), CONFIGS, {"hook": None})
         found = [problem for problem in problems if says in str(problem)]
         assert found, problems
         assert hint in found[0].hint
