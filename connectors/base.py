@@ -1,7 +1,7 @@
 """What a connector is: one place a finished video can go, behind one method.
 
 A connector gets a rendered, typed ``Config`` and a :class:`Delivery`, does its work, and returns an
-:class:`Outcome`, or raises one of three errors that tell the relay what to do next. It never sleeps, never
+:class:`Outcome`, or raises one of four errors that tell the relay what to do next. It never sleeps, never
 retries by itself and never reads the environment: the relay owns schedules, secrets and the network.
 """
 
@@ -127,6 +127,16 @@ class Retry(DeliveryError):
         self.after = after
 
 
+class Wait(DeliveryError):
+    """Not yet: nothing is wrong, and the repeat in ``after`` seconds counts as no failure. For a destination whose
+    known limit is reached, and for work that it is still at. Counts like :class:`Retry` once the delivery is days old.
+    """
+
+    def __init__(self, reason: str, *, after: float, detail: Mapping[str, Any] | None = None) -> None:
+        super().__init__(reason, detail=detail)
+        self.after = after
+
+
 class Reject(DeliveryError):
     """It will never work as it is: a dead letter at once, with the reason and what to do."""
 
@@ -150,8 +160,8 @@ class Connector(ABC):
     async def deliver(self, config: Any, delivery: Delivery) -> Outcome:
         """Bring ``delivery`` to its destination; ``config`` is an instance of :attr:`Config`.
 
-        Must be safe to repeat with the same ``delivery.key``. Raises :class:`Retry`, :class:`Reject` or
-        :class:`Gone`. Anything else counts as a retry and is recorded as our own error.
+        Must be safe to repeat with the same ``delivery.key``. Raises :class:`Retry`, :class:`Wait`, :class:`Reject`
+        or :class:`Gone`. Anything else counts as a retry and is recorded as our own error.
         """
 
     async def check(self, connection: Mapping[str, str], http: httpx.AsyncClient) -> str:  # noqa: ARG002 (for others)

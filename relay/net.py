@@ -5,6 +5,7 @@ guard looks at the *resolved* address at the moment of connecting, so a name tha
 check and the connection (DNS rebinding) gains nothing.
 """
 
+import functools
 import ipaddress
 import socket
 import ssl
@@ -131,6 +132,12 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         await self._backend.sleep(seconds)
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The system's certificates, read once: it takes some 50 ms, and every client needs the same."""
+    return ssl.create_default_context()
+
+
 class _Refusal(httpcore.ConnectError):
     pass
 
@@ -139,9 +146,9 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
     """httpx' own transport, its pool replaced by one that connects through the guard."""
 
     def __init__(self, backend: httpcore.AsyncNetworkBackend, pool: int) -> None:
-        super().__init__(trust_env=False)
+        super().__init__(verify=_trusted(), trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_trusted(),
             max_connections=pool,
             max_keepalive_connections=pool,
             keepalive_expiry=30.0,

@@ -26,6 +26,11 @@ class Api:
         self._http = http
         self._at = at
 
+    @property
+    def workspace(self) -> str:
+        """What Slack's limits are counted for: tells one connection's workspace from another's; secret."""
+        return self._connection.webhook_url or self._connection.token
+
     async def call(self, method: str, **fields: Any) -> dict[str, Any]:
         """The answer of ``method``; fields that are ``None`` are left out, structures go as JSON."""
         form = {name: _text(value) for name, value in fields.items() if value is not None}

@@ -8,6 +8,7 @@ from connectors.base import Delivery, Reject, Retry
 
 from .api import Api
 from .errors import Refused
+from .pace import Pace
 from .settings import SlackConfig
 
 EVENT = "beatrelay_delivery"
@@ -19,14 +20,15 @@ _MOST_PAGES = 10
 class Messages:
     """The messages of one delivery."""
 
-    def __init__(self, api: Api, delivery: Delivery, channel: str) -> None:
+    def __init__(self, api: Api, delivery: Delivery, channel: str, pace: Pace) -> None:
         self._api = api
         self._delivery = delivery
         self._channel = channel
+        self._pace = pace
 
     async def place(self, config: SlackConfig) -> tuple[str, str]:
         """Post, change or reply as the step says; gives the channel's id and the message's ``ts``."""
-        content = {"text": config.text, "blocks": config.blocks or None}
+        content = content_of(config)
         mine = await self._posted()
         if mine:
             await self._remember(config, mine)
@@ -46,6 +48,7 @@ class Messages:
 
     async def _post(self, content: Mapping[str, Any], channel: str, thread: str | None) -> tuple[str, str]:
         """Whatever interrupts this, the note says that it may have happened; a clear refusal takes it back."""
+        self._pace.take((self._api.workspace, self._channel), self._delivery.key, self._delivery.at)
         await self._note({"sending": channel, "thread": thread, "at": self._delivery.at})
         metadata = {"event_type": EVENT, "event_payload": {"delivery": self._delivery.key}}
         try:
@@ -124,6 +127,11 @@ class Messages:
 
     async def _note(self, value: Mapping[str, Any]) -> None:
         await self._delivery.notes.put(_NOTE, json.dumps(value))
+
+
+def content_of(config: SlackConfig) -> dict[str, Any]:
+    """What a message says, for ``chat.postMessage`` and ``chat.update``."""
+    return {"text": config.text, "blocks": config.blocks or None}
 
 
 def _next(answer: Mapping[str, Any]) -> str | None:

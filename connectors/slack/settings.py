@@ -24,8 +24,9 @@ class SlackConfig(ConnectorConfig):
     message: Literal["task", "new", "thread"] = "task"
     """``task``: the task's one message in the channel, posted first and changed in place from then on; ``new``: always
     another message; ``thread``: a reply to the task's message."""
-    file: Literal["none", "thread", "channel"] = "none"
-    """Where to show the MP4 itself: nowhere, as a reply to the message, or in the channel."""
+    file: Literal["none", "message", "thread", "channel"] = "none"
+    """Where to show the MP4 itself: nowhere, in the message, as a reply to it, or in the channel. Where Slack does not
+    show a file in a message that was there before, it becomes a reply."""
 
 
 class SlackConnection(ConnectionSettings):

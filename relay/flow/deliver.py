@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from connectors.base import Connector, Delivery, DeliveryError, MediaFile, Outcome, Reject, Retry
+from connectors.base import Connector, Delivery, DeliveryError, MediaFile, Outcome, Reject, Retry, Wait
 from relay.clock import Clock
 from relay.contract import encode
 from relay.journal import (
@@ -230,9 +230,11 @@ class Deliverer(Loop):
         if isinstance(error, Retry) and row.probe == 1:  # its lane is down: that is not held against it
             row.state, row.due_at, row.error = "due", row.updated_at, error.reason
             return Settlement(delivery=row, history=[self._entry(row, "delivery.probed", data)])
+        if isinstance(error, Wait) and row.updated_at - row.created_at < GIVE_UP:
+            return self._waiting(row, error)
         row.failures, row.error = row.failures + 1, error.reason
         last = row.probe == 2 and row.updated_at - row.created_at > GIVE_UP
-        again = next_try(row, job.step.retry, error.after, self._clock) if isinstance(error, Retry) else None
+        again = next_try(row, job.step.retry, error.after, self._clock) if isinstance(error, (Retry, Wait)) else None
         if again is not None and not last:
             row.state, row.due_at = "due", again
             data["next_at"] = row.due_at
@@ -242,6 +244,13 @@ class Deliverer(Loop):
         settlement = Settlement(delivery=row, history=[self._entry(row, "delivery.dead", data)], deliveries=planned)
         self._tell_others(job, settlement)
         return settlement
+
+    def _waiting(self, row: DeliveryRow, error: Wait) -> Settlement:
+        """Nothing went wrong, so nothing is counted."""
+        row.attempts -= row.probe != 1  # a probe's claim has not counted it
+        row.state, row.due_at = "due", row.updated_at + min(error.after, RETRY_AFTER_MOST)
+        data = {"reason": error.reason, "detail": dict(error.detail), "next_at": row.due_at}
+        return Settlement(delivery=row, history=[self._entry(row, "delivery.waiting", data)])
 
     def _tell_others(self, job: Job, settlement: Settlement) -> None:
         """A dead letter is an occasion for the recipes that are ``on: delivery.dead``."""

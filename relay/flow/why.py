@@ -102,6 +102,7 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "operation.abandoned": lambda _: "abandoned: a person decided so",
     "delivery.done": lambda d: f"delivered {_delivery(d)}" + (f" → {d['url']}" if d.get("url") else ""),
     "delivery.failed": lambda d: f"failed {_delivery(d)}: {d['error']}",
+    "delivery.waiting": lambda d: f"waits, not counted: {_delivery(d)}: {d['reason']}",
     "endpoint.disabled": lambda d: d["text"],
     "endpoint.removed": lambda d: d["text"],
     "delivery.probed": lambda d: f"still down, not counted: {_delivery(d)}: {d['error']}",

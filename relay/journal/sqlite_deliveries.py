@@ -31,7 +31,7 @@ _IDENTITY = {
     "lane",
     "replay",
 }
-_FIXED = _WAITS | _IDENTITY | {"blockers", "fence", "attempts"}
+_FIXED = _WAITS | _IDENTITY | {"blockers", "fence"}
 _UPDATE = update("deliveries", DeliveryRow, skip=_FIXED) + " WHERE id = ? AND fence = ? AND state = 'leased'"
 _ROUTED = "DELETE FROM deliveries WHERE event_id = ? AND state = 'unrouted'"
 _FINISHES = "SELECT * FROM finishes WHERE (at, event_id) > (?, ?) AND at >= ? AND at <= ? ORDER BY at, event_id LIMIT ?"

@@ -5,6 +5,7 @@ Kept honest by ``slack_sdk``, which drives it in a test. Faults are scripted per
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,8 +22,12 @@ SCOPES = {
     "files.getUploadURLExternal": "files:write",
     "files.completeUploadExternal": "files:write",
     "files.info": "files:read",
+    "files.delete": "files:write",
 }
 BLOCK_TYPES = {"actions", "context", "divider", "header", "image", "rich_text", "section", "video", "markdown", "file"}
+
+BURST = 2.0
+"""Messages that a channel takes at once before it wants them one a second."""
 
 
 class Error(Exception):
@@ -38,6 +43,9 @@ class File:
     name: str
     length: int
     content: bytes | None = None
+    complete: bool = False
+    message: str | None = None
+    """``ts`` of the message that it was put into by an update."""
     shared: list[tuple[str, str | None]] = field(default_factory=list)
 
 
@@ -57,6 +65,13 @@ class FakeSlack:
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     faults: dict[str, list[str]] = field(default_factory=dict)
+    shows_updates: bool = True
+    """Whether ``file_ids`` of ``chat.update`` shows anything: Slack has been seen to answer ``ok`` and show nothing."""
+    clock: Callable[[], float] | None = None
+    """If given, a channel takes a message a second, after a short burst, and answers 429 to more."""
+    room: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Per channel: how many messages it takes now, and when that was counted."""
+    uploads: int = 0
     slow_shares: int = 0
     """So many looks at a file show no shares yet, as Slack's do right after the upload."""
 
@@ -74,10 +89,22 @@ class FakeSlack:
         fault = (self.faults.get(what.split("/")[0]) or [""]).pop(0)
         if fault in ("429", "500"):
             return await _answer(send, int(fault), "slow down", [(b"retry-after", b"7")] if fault == "429" else [])
+        if what == "chat.postMessage" and self._full(self._fields(headers, body, "").get("channel", "")):
+            self.calls.append("429")
+            return await _answer(send, 429, '{"ok": false, "error": "ratelimited"}', [(b"retry-after", b"1")])
         status, text = self._work(what, headers, body, scope["query_string"].decode(), host)
         if fault == "lost":
             raise ConnectionAbortedError("the script says that this answer is lost")
         return await _answer(send, status, text, [])
+
+    def _full(self, channel: str) -> bool:
+        if self.clock is None:
+            return False
+        now = self.clock()
+        room, counted = self.room.get(channel, (BURST, now))
+        room = min(BURST, room + now - counted)
+        self.room[channel] = (max(room - 1, 0.0) if room >= 1 else room, now)
+        return room < 1
 
     def _work(self, what: str, headers: dict[str, str], body: bytes, query: str, host: str) -> tuple[int, str]:
         if what.startswith("services/"):
@@ -162,8 +189,16 @@ class FakeSlack:
         for message in self.messages:
             if (message["channel"], message["ts"]) == (channel, fields.get("ts")):
                 message |= self._content(fields)
+                for file in self._file_ids(fields):
+                    if file.complete and self.shows_updates and (channel, None) not in file.shared:
+                        file.shared.append((channel, None))
+                        file.message = message["ts"]
                 return {"channel": channel, "ts": message["ts"], "text": message["text"]}
         raise Error("message_not_found")
+
+    def _file_ids(self, fields: dict[str, Any]) -> list[File]:
+        """As Slack's own client sends them: with commas between; one that is not there does nothing."""
+        return [self.files[one] for one in str(fields.get("file_ids") or "").split(",") if one in self.files]
 
     def _chat_getPermalink(self, fields: dict[str, Any], host: str) -> dict[str, Any]:
         channel, ts = self._channel(fields), fields.get("message_ts", "")
@@ -208,7 +243,8 @@ class FakeSlack:
     def _files_getUploadURLExternal(self, fields: dict[str, Any], host: str) -> dict[str, Any]:
         if not fields.get("filename") or not str(fields.get("length", "")).isdigit() or int(fields["length"]) < 1:
             raise Error("invalid_arguments")
-        file = f"F{len(self.files):03}"
+        self.uploads += 1
+        file = f"F{self.uploads - 1:03}"
         self.files[file] = File(fields["filename"], int(fields["length"]))
         return {"file_id": file, "upload_url": f"http://{host}/upload/{file}"}
 
@@ -216,6 +252,9 @@ class FakeSlack:
         done = [self.files.get(one.get("id", "")) for one in fields.get("files") or []]
         if not done or any(file is None or file.content is None for file in done):
             raise Error("file_not_found")
+        for file in done:
+            assert file is not None
+            file.complete = True
         if "channel_id" in fields:
             self._member(self._channel(fields, name="channel_id"))
             for file in done:
@@ -229,8 +268,14 @@ class FakeSlack:
             raise Error("file_not_found")
         self.slow_shares -= 1
         shown = [] if self.slow_shares >= 0 else file.shared
-        shares = {channel: [{"ts": "1800000099.000100", "thread_ts": thread}] for channel, thread in shown}
+        ts = file.message or "1800000099.000100"
+        shares = {channel: [{"ts": ts, "thread_ts": thread}] for channel, thread in shown}
         return {"file": {"id": fields["file"], "name": file.name, "shares": {"public": shares} if shares else {}}}
+
+    def _files_delete(self, fields: dict[str, Any], host: str) -> dict[str, Any]:
+        if self.files.pop(fields.get("file", ""), None) is None:
+            raise Error("file_not_found")
+        return {}
 
     def _webhook(self, message: dict[str, Any]) -> tuple[int, str]:
         try:

@@ -21,20 +21,24 @@ about 1 s each, for a few seeds.
 """
 
 import asyncio
+import functools
 import hashlib
 import importlib
 import os
 import random
 import signal
+import sqlite3
 import sys
+import tempfile
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
+from sqlite_utils import Database
 
 from connectors.base import Connector
 from relay.flow.archive import MediaStore
@@ -51,6 +55,7 @@ from relay.journal import (
     SqliteJournal,
     TaskRow,
 )
+from relay.journal.migrations import migrations
 from relay.net import Egress, guarded_client
 from relay.recipe import Recipe, RecipeSet, Renderer, parse
 from relay.settings import Settings
@@ -137,7 +142,7 @@ class Life:
         self._store = MediaStore(folder / "media")
         self._connector = case.make()
         self._recipe = _recipe(case, self._connector)
-        self.journal = SqliteJournal.open(folder / "journal.db")
+        self.journal = SqliteJournal.open(_journal(folder / "journal.db"))
         self._client = guarded_client(Egress(case.allow_private), timeout=20.0)
         self._watch()
         self._deliverer = self._make_deliverer()
@@ -267,6 +272,22 @@ class Life:
     def _gone(self) -> None:
         if self.died_at is not None:
             raise asyncio.CancelledError  # a dead process does nothing more
+
+
+def _journal(file: Path) -> Path:
+    """A life begins with an empty journal that has its tables, copied because making them takes longest."""
+    if not file.exists():
+        file.write_bytes(_empty_journal())
+    return file
+
+
+@functools.cache
+def _empty_journal() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "journal.db"
+        with closing(sqlite3.connect(file)) as connection:
+            migrations.apply(Database(connection))
+        return file.read_bytes()
 
 
 class _Watched(httpx.AsyncBaseTransport):

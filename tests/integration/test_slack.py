@@ -9,7 +9,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from connectors.base import Outcome, Reject, Retry
+from connectors.base import Outcome, Reject, Retry, Wait
 from connectors.slack import Slack, SlackConfig
 from tests.fakes.slack import FakeSlack
 from tests.integration.kill_harness import Case, killed
@@ -49,7 +49,7 @@ class Workspace:
         for _ in range(8):
             try:
                 return await self.deliver(config, key)
-            except Retry:
+            except (Retry, Wait):
                 continue
         raise AssertionError("it never ended")
 
@@ -82,15 +82,36 @@ async def test_the_video_itself_is_shown(slack: Workspace, where: Any) -> None:
     assert outcome.detail["file"] == "F000"
 
 
-METHODS = ["chat.postMessage", "files.getUploadURLExternal", "upload", "files.completeUploadExternal"]
+async def test_the_video_is_in_the_one_message(slack: Workspace) -> None:
+    await slack.deliver(SlackConfig(text="queued"), "dlv_1", None)
+    slack.fake.slow_shares = 1
+    outcome = await slack.until_done(SlackConfig(text="done", file="message"), "dlv_2")
+    (message,), (file,) = slack.fake.messages, slack.fake.files.values()
+    assert (message["text"], file.content, file.shared) == ("done", VIDEO.content, [("C0RELEASES", None)])
+    assert (file.message, outcome.detail["shown"]) == (message["ts"], "message")
+    await slack.deliver(SlackConfig(text="shared with the label"), "dlv_3", None)
+    assert (message["text"], len(file.shared)) == ("shared with the label", 1)
+
+
+async def test_a_video_that_slack_does_not_show_there_becomes_a_reply(slack: Workspace) -> None:
+    slack.fake.shows_updates = False
+    outcome = await slack.until_done(SlackConfig(text="done", file="message"))
+    (message,), (file,) = slack.fake.messages, slack.fake.files.values()
+    assert (file.content, file.shared) == (VIDEO.content, [("C0RELEASES", message["ts"])])
+    assert outcome.detail["shown"] == "thread"
+    assert "files.delete" in slack.fake.calls, "the first one cannot appear after all"
+
+
+METHODS = ["chat.postMessage", "chat.update", "files.getUploadURLExternal", "upload", "files.completeUploadExternal"]
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("fault", [["lost"], ["500"], ["429"], ["500", "lost"], ["lost", "lost"]])
-async def test_no_fault_makes_it_double(slack: Workspace, method: str, fault: list[str]) -> None:
+@pytest.mark.parametrize("where", ["thread", "message"])
+async def test_no_fault_makes_it_double(slack: Workspace, method: str, fault: list[str], where: Any) -> None:
     slack.fake.faults[method] = list(fault)
     slack.fake.slow_shares = 1
-    await slack.until_done(SlackConfig(text="done", file="thread"))
+    await slack.until_done(SlackConfig(text="done", file=where))
     assert len(slack.fake.messages) == 1
     shared = [file.shared for file in slack.fake.files.values() if file.shared]
     assert [len(shares) for shares in shared] == [1]
@@ -166,17 +187,21 @@ async def test_a_check_names_the_workspace(slack: Workspace) -> None:
 
 
 @pytest.mark.parametrize("block", range(4))
-async def test_one_message_and_one_file_whatever_the_moment_of_death(tmp_path: Path, block: int) -> None:
-    for seed in range(100)[block::4]:
-        fake = FakeSlack()
-        with running(fake) as url:
-            connection = {"token": "xoxb-test", "channel": "#releases", "api_url": f"{url}/api"}
-            case = Case("connectors.slack:Slack", {"text": "{{ row.title }}", "file": "thread"}, connection)
+@pytest.mark.parametrize("where", ["thread", "message"])
+async def test_one_message_and_one_file_whatever_the_moment_of_death(tmp_path: Path, block: int, where: str) -> None:
+    fake = FakeSlack()
+    with running(fake) as url:
+        connection = {"token": "xoxb-test", "channel": "#releases", "api_url": f"{url}/api"}
+        case = Case("connectors.slack:Slack", {"text": "{{ row.title }}", "file": where}, connection)
+        for seed in range(100)[block::4]:
+            fake.messages.clear()
+            fake.files.clear()
             (tmp_path / str(seed)).mkdir()
             death = await killed(tmp_path / str(seed), case, seed)
-        assert death.row.state == "done", death
-        assert len(fake.messages) == 1, death
-        assert [len(file.shared) for file in fake.files.values() if file.shared] == [1], death
+            assert death.row.state == "done", death
+            assert death.at is not None, f"seed {seed} did not kill"
+            assert len(fake.messages) == 1, death
+            assert [len(file.shared) for file in fake.files.values() if file.shared] == [1], death
 
 
 def test_slacks_own_client_agrees_with_the_fake(slack: Workspace) -> None:
@@ -187,10 +212,14 @@ def test_slacks_own_client_agrees_with_the_fake(slack: Workspace) -> None:
     client.chat_update(channel=posted["channel"], ts=posted["ts"], text="b")
     seen = client.conversations_history(channel=posted["channel"], include_all_metadata=True)["messages"][0]
     assert (seen["text"], seen["metadata"]) == ("b", metadata)
+    client.files_upload_v2(content=b"first", filename="v.mp4")
+    client.chat_update(channel=posted["channel"], ts=posted["ts"], text="c", file_ids=["F000"])
+    assert client.files_info(file="F000")["file"]["shares"]["public"]["C0RELEASES"][0]["ts"] == posted["ts"]
+    client.files_delete(file="F000")
     client.files_upload_v2(channel="C0RELEASES", content=b"video", filename="v.mp4", thread_ts=posted["ts"])
     (file,) = slack.fake.files.values()
     assert (file.content, file.shared) == (b"video", [("C0RELEASES", posted["ts"])])
-    assert client.files_info(file="F000")["file"]["shares"]["public"]["C0RELEASES"]
+    assert client.files_info(file="F001")["file"]["shares"]["public"]["C0RELEASES"]
     for channel, error in (("C0OUTSIDE", "not_in_channel"), ("nope", "channel_not_found")):
         with pytest.raises(SlackApiError) as caught:
             client.chat_postMessage(channel=channel, text="x")

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors.base import Connector, ConnectorConfig, Delivery, Gone, Outcome, Reject, Retry
+from connectors.base import Connector, ConnectorConfig, Delivery, Gone, Outcome, Reject, Retry, Wait
 from relay.flow.archive import MediaStore
 from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
@@ -59,15 +59,22 @@ class Probe(Connector):
 class Bench:
     """A deliverer with one probe, a real journal and virtual time."""
 
-    def __init__(self, folder: Path, recipe: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        recipe: str,
+        more: dict[str, Connector] | None = None,
+        connections: dict[str, dict[str, str]] | None = None,
+    ) -> None:
         self.clock = VirtualClock()
         self.journal = SqliteJournal.open(folder / "journal.db")
         self.recipes = RecipeSet([parse(recipe, "recipe.yaml")])
         self.probe = Probe()
         renderer = Renderer()
         self.observer = Observer(self.journal, self.clock, lambda: self.recipes, renderer, Pace(), lambda: None)
-        self.client = httpx.AsyncClient()
-        vault, connectors = Vault([new_key()]), {"probe": self.probe}
+        self.client = httpx.AsyncClient(trust_env=False)
+        vault, connectors = Vault([new_key()]), {"probe": self.probe, **(more or {})}
+        known = {"known": {"token": "t"}, **(connections or {})}
         self.deliverer = Deliverer(
             self.journal,
             self.clock,
@@ -78,7 +85,7 @@ class Bench:
             self.client,
             Settings(),
             vault,
-            Connections(self.journal, self.clock, vault, connectors, {"known": {"token": "t"}}, self.client),
+            Connections(self.journal, self.clock, vault, connectors, known, self.client),
         )
 
     async def fail_a_task(self) -> None:
@@ -158,6 +165,33 @@ async def test_retry_after_only_lengthens_and_at_most_to_a_day(
     row = await bench.row()
     assert row.due_at is not None
     assert least <= row.due_at - bench.clock.now() <= most
+
+
+async def test_waiting_is_no_failure_and_no_attempt(bench: Bench) -> None:
+    answers = iter([Wait("others go first", after=3.0), Wait("others go first", after=100.0), Outcome()])
+    bench.probe.act = lambda: next(answers)
+    for wait in (3.0, 100.0):
+        await bench.work()
+        row = await bench.row()
+        assert (row.state, row.failures, row.attempts) == ("due", 0, 0)
+        assert row.due_at == bench.clock.now() + wait
+        bench.clock.advance(wait)
+    await bench.work()
+    row = await bench.row()
+    assert (row.state, row.attempts) == ("done", 1)
+    kinds = [entry.kind for entry in await bench.journal.tasks.history("task_1")]
+    assert kinds[-3:] == ["delivery.waiting", "delivery.waiting", "delivery.done"]
+
+
+async def test_waiting_has_an_end(bench: Bench) -> None:
+    bench.probe.act = lambda: Wait("never ready", after=3600.0)
+    for _ in range(200):
+        await bench.work()
+        row = await bench.row()
+        if row.due_at is None:
+            break
+        bench.clock.advance(row.due_at - bench.clock.now())
+    assert (row.state, row.error, row.failures) == ("dead", "never ready", len(SCHEDULE) + 1)
 
 
 @pytest.mark.parametrize("error", [Reject("the file is too large"), Gone("it answered 410")])
