@@ -41,6 +41,7 @@ from relay.api.recipes import RecipesController
 from relay.api.records import RecordsController
 from relay.api.storyboard import StoryboardController
 from relay.api.tasks import TasksController
+from relay.api.triggers import TriggersController
 from relay.api.webhooks import WebhooksController
 from relay.clock import Clock, SystemClock
 from relay.flow.account import Account
@@ -72,6 +73,7 @@ from relay.flow.settle import Settler
 from relay.flow.sheets import Sheets
 from relay.flow.shelf import Shelf
 from relay.flow.targets import Targets
+from relay.flow.triggers import Triggers
 from relay.flow.workbench import Workbench
 from relay.journal import SqliteJournal
 from relay.log import hide
@@ -172,6 +174,7 @@ class Relay:
         )
         self.sheets = Sheets(journal, clock, self.quotes, settings.data / "batches")
         self.batches = Batches(journal, clock, self.intake, self.governor, settings.url, self._batch_completed)
+        self.triggers = Triggers(journal, self.intake, self.inputs, self.quotes, settings.url)
         self.canceller = Canceller(journal, clock, self.observer)
         self.poller = Poller(
             journal,
@@ -302,6 +305,7 @@ def create_app(relay: Relay) -> Litestar:
             RecordsController,
             MoneyController,
             BatchesController,
+            TriggersController,
             RecipesController,
             ConnectionsController,
             EndpointsController,
@@ -323,6 +327,7 @@ def create_app(relay: Relay) -> Litestar:
         "reconciler": relay.reconciler,
         "sheets": relay.sheets,
         "batches": relay.batches,
+        "triggers": relay.triggers,
         "store": relay.store,
         "metrics": relay.metrics,
         "shelf": relay.shelf,

@@ -79,8 +79,8 @@ class BatchesController(Controller):
                 name,
                 origin_of(request, priority, "", tags),
                 sheet=sheet,
-                mapping=_pairs(column, "column"),
-                defaults=_pairs(default, "default"),
+                mapping=pairs(column, "column"),
+                defaults=pairs(default, "default"),
             )
         except SheetError as error:
             raise ApiError(400, f"The sheet cannot be planned: {error}.") from error
@@ -162,7 +162,7 @@ async def _batch(request: Request[Any, Any, Any], sheets: Sheets, batch_id: str)
         raise ApiError(404, f"{error}.") from error
 
 
-def _pairs(texts: list[str] | None, name: str) -> dict[str, str]:
+def pairs(texts: list[str] | None, name: str) -> dict[str, str]:
     """``["a=b"]`` → ``{"a": "b"}``; the last ``=`` counts, for a title may have one."""
     pairs: dict[str, str] = {}
     for text in texts or []:

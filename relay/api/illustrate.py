@@ -18,6 +18,20 @@ BODIES = {
     "createRealtimeSession": RealtimeSessionRequest,
 }
 _OPEN = {"createImageTask", "createVideoTask", "createEffectTask", "createVideoAnalysisTask"}
+_ROW = {
+    "id": "song-17",
+    "song": "https://media.example.com/song.mp3",
+    "cover image": "https://media.example.com/cover.png",
+    "prompt": "A singer on a rain-wet rooftop",
+    "format": "portrait",
+    "artist": "Mia",
+}
+_FLAT = {"schema": {"type": "object", "description": "One row."}, "example": _ROW}
+_FORMS = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
+_BODIES: dict[str, Any] = {
+    "uploadFile": UPLOAD,
+    "trigger": {"required": True, "content": dict.fromkeys(_FORMS, _FLAT)},
+}
 
 _INVALID = {
     "description": "The request is invalid; the message names the field and the rule.",
@@ -39,8 +53,8 @@ def illustrate(schema: dict[str, Any]) -> None:
                 operation["requestBody"] = {"required": True, "content": {"application/json": content}}
             elif name in REQUESTS and "requestBody" in operation:
                 operation["requestBody"]["content"]["application/json"]["example"] = REQUESTS[name]
-            if name == "uploadFile":
-                operation["requestBody"] = UPLOAD
+            if name in _BODIES:
+                operation["requestBody"] = _BODIES[name]
             if name in ANSWERS:
                 _show(operation, ANSWERS[name])
             if "400" in operation["responses"]:

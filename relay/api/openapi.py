@@ -53,6 +53,7 @@ _TAGS = {
     "Media": "Finished files in the relay's own store.",
     "Webhook endpoints": "Where you are called when something happens to a task.",
     "Hooks": "Subscriptions of no-code platforms (REST hooks).",
+    "Triggers": "One row from a no-code tool becomes one task.",
     "Keys": "Who may use this relay, for what, and how much.",
     "Relay": "Management: what happened, and why.",
     "Connections": "Named credentials for recipes; secrets are written, never read.",

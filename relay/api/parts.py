@@ -25,6 +25,7 @@ from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
 from relay.flow.sheets import Sheets
 from relay.flow.shelf import Shelf
+from relay.flow.triggers import Triggers
 from relay.flow.workbench import Workbench
 from relay.journal import Journal
 from relay.metrics import Metrics
@@ -55,3 +56,4 @@ TheSpool = NamedDependency[SkipValidation[Path]]
 TheShelf = NamedDependency[SkipValidation[Shelf]]
 TheStore = NamedDependency[SkipValidation[MediaStore]]
 TheWorkbench = NamedDependency[SkipValidation[Workbench]]
+TheTriggers = NamedDependency[SkipValidation[Triggers]]

@@ -49,6 +49,10 @@ class Inputs:
         self._own = own.rstrip("/") + "/"
         self._resolver = resolver
 
+    def own(self, url: str) -> bool:
+        """Whether it was uploaded to the provider, which may be anywhere."""
+        return url.startswith(self._own)
+
     async def check(self, body: bytes, by: Rules) -> Checked:
         """Every violation of ``by`` in a JSON ``body``, and every link that leads to a private address."""
         try:
@@ -56,12 +60,12 @@ class Inputs:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return Checked([Violation("body", None, f"must be a JSON object: {error}")])
         links = dict(rules.urls(request))
-        violations = [one for one in by(request) if not links.get(one.field, "").startswith(self._own)]
+        violations = [one for one in by(request) if not self.own(links.get(one.field, ""))]
         suspects = {violation.field for violation in violations}
         found = Checked(violations)
         await self._look_up({name: url for name, url in links.items() if name not in suspects}, found)
         if self._deep is not None and not found.violations:  # what is refused anyway is not worth a fetch
-            others = {name: url for name, url in links.items() if not url.startswith(self._own)}
+            others = {name: url for name, url in links.items() if not self.own(url)}
             await self._look_at(self._deep, others, found)
         return found
 
@@ -73,12 +77,12 @@ class Inputs:
                 found.warnings.append(text)
 
     async def _look_up(self, links: dict[str, str], found: Checked) -> None:
-        hosts = {urlsplit(url).hostname or "" for url in links.values() if not url.startswith(self._own)}
+        hosts = {urlsplit(url).hostname or "" for url in links.values() if not self.own(url)}
         answers = dict(zip(hosts, await asyncio.gather(*map(self._addresses, hosts)), strict=True))
         for name, url in links.items():
             addresses = answers.get(urlsplit(url).hostname or "")
             if addresses is None:
-                if not url.startswith(self._own):
+                if not self.own(url):
                     found.warnings.append(f"{name}: the host of {url[:200]} cannot be found from here")
             elif not all(is_public(ipaddress.ip_address(address.partition("%")[0])) for address in addresses):
                 found.violations.append(Violation(name, url, "must not lead to a private address; its host does"))

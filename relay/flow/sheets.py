@@ -17,6 +17,7 @@ from relay.sheets.results import Result
 
 from .estimate import Quote, Quotes
 from .intake import Origin
+from .rows import identity_of, latest, next_try
 
 REQUESTED: frozenset[RowState] = frozenset({"new", "changed", "failed"})
 """States of rows that can be asked for."""
@@ -111,7 +112,7 @@ class Sheets:
             id=batch.id,
             name=batch.name,
             sheet=batch.sheet,
-            columns=_meanings(columns),
+            columns=columns.meanings(),
             rows=[_shown(row, of) for row, of in zip(rows, planned, strict=True)],
             counts={state: sum(1 for row in rows if row.state == state) for state in get_args(RowState)},
             quote=await self._quotes.quote(new),
@@ -156,13 +157,12 @@ class Sheets:
 
 
 def _identity(batch: BatchRow, row: PlannedRow) -> str:
-    """Ids belong to one file (every sheet has a row 1); content is the same wherever it stands."""
-    scope = f"{Path(batch.name).stem.lower()}/{batch.sheet.lower()}" if row.key.startswith("id:") else ""
-    return f"{batch.client}/{scope}/{row.key}"
+    """Ids belong to one file and sheet."""
+    return identity_of(batch.client, f"{Path(batch.name).stem.lower()}/{batch.sheet.lower()}", row.key)
 
 
 def _row(batch: BatchRow, row: PlannedRow, known: Sequence[Known]) -> SheetRow:
-    task = _latest(known, row.fingerprint)
+    task = latest(known, row.fingerprint)
     state: RowState = "new"
     if row.twin_of is not None:
         state = "twin"
@@ -187,20 +187,13 @@ def _row(batch: BatchRow, row: PlannedRow, known: Sequence[Known]) -> SheetRow:
     )
 
 
-def _latest(known: Sequence[Known], version: str) -> Known | None:
-    """The last task of the very content, counting later tries (``version#2``) of it."""
-    same = [one for one in known if one.version.partition("#")[0] == version]
-    return same[-1] if same else None
-
-
 def _decide(row: SheetRow, known: Sequence[Known], answers: Answers) -> SheetRow:
     """The row as it shall be once the batch runs: what is to be asked for is ``new``, without a task."""
     again = (row.state == "changed" and answers.changed) or (row.state == "failed" and answers.failed)
     if row.state != "new" and not again:
         return row
     if row.state == "failed":
-        tries = sum(1 for one in known if one.version.partition("#")[0] == row.version)
-        row.version = f"{row.version}#{tries + 1}"
+        row.version = next_try(known, row.version)
     row.state, row.task_id = "new", None
     return _uploaded(row, answers.files)
 
@@ -227,13 +220,6 @@ def _uploaded(row: SheetRow, files: Mapping[str, str]) -> SheetRow:
     row.request = msgspec.json.encode(request).decode()
     row.problems = msgspec.json.encode(problems).decode()
     return row
-
-
-def _meanings(columns: Columns) -> dict[str, str]:
-    found = {columns.title(column): name for name, column in columns.fields.items()}
-    found |= {columns.title(column): f"images[{index}]" for index, column in enumerate(columns.images)}
-    found |= {columns.title(column): f"row.{name}" for column, name in columns.facts.items()}
-    return found | {columns.title(column): f"(result) {name}" for name, column in columns.results.items()}
 
 
 def _shown(row: SheetRow, planned: PlannedRow) -> PlannedSheetRow:

@@ -84,6 +84,13 @@ class Columns(Struct):
         text = self.header.cells[column].strip() if column < len(self.header.cells) else ""
         return text or letters(column)
 
+    def meanings(self) -> dict[str, str]:
+        """What each column was understood as, by its title, for people."""
+        found = {self.title(column): name for name, column in self.fields.items()}
+        found |= {self.title(column): f"images[{index}]" for index, column in enumerate(self.images)}
+        found |= {self.title(column): f"row.{name}" for column, name in self.facts.items()}
+        return found | {self.title(column): f"(result) {name}" for name, column in self.results.items()}
+
 
 def match(table: Table, mapping: Mapping[str, str] | None = None) -> Columns:
     """Find the header and what its columns mean.
@@ -92,7 +99,15 @@ def match(table: Table, mapping: Mapping[str, str] | None = None) -> Columns:
     :class:`SheetError` if no row names a column that can be used, or a mapping names what is not there.
     """
     wanted = {plain(name): meant for name, meant in (mapping or {}).items()}
-    header = _find_header(table, wanted)
+    return _understand(_find_header(table, wanted), wanted)
+
+
+def understand(header: Line, mapping: Mapping[str, str] | None = None) -> Columns:
+    """What the columns of a known header mean; ``mapping`` and what is raised are as for :func:`match`."""
+    return _understand(header, {plain(name): meant for name, meant in (mapping or {}).items()})
+
+
+def _understand(header: Line, wanted: Mapping[str, str]) -> Columns:
     columns = Columns(header)
     taken: dict[str, tuple[int, int]] = {}
     numbered: list[tuple[int, int]] = []
@@ -108,9 +123,9 @@ def match(table: Table, mapping: Mapping[str, str] | None = None) -> Columns:
 
 def plain(name: str) -> str:
     """A title without case, accents, punctuation and doubled spaces: ``Cover_Image #2`` → ``cover image 2``."""
-    text = unicodedata.normalize("NFKD", name.strip()).encode("ascii", "ignore").decode() or name
+    text = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
-    return " ".join(re.sub(r"[^a-z0-9]+", " ", text.lower()).split())
+    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
 
 
 def fact_name(title: str) -> str:
@@ -142,7 +157,7 @@ def _place(
 ) -> None:
     name = plain(text)
     chosen = wanted.get(name) or wanted.get(letters(column).lower())
-    if chosen == IGNORED or not (name or chosen):
+    if chosen == IGNORED or not (text.strip() or chosen):
         return
     if chosen is None and name in _RESULT_NAMES:
         columns.results.setdefault(_RESULT_NAMES[name], column)

@@ -60,6 +60,11 @@ def test_the_surer_name_wins_and_the_other_is_a_fact() -> None:
     assert (row.request["audio_url"], row.facts) == (AUDIO, {"song": "Rooftop"})
 
 
+def test_a_title_in_any_script_is_carried_as_a_fact() -> None:
+    row = one(["Audio", "Image", "标题", "Артист 1", "🎵"], [AUDIO, COVER, "霓虹", "Мия", "x"])
+    assert row.facts == {"标题": "霓虹", "артист_1": "Мия", "column_e": "x"}
+
+
 def test_a_mapping_wins_over_every_guess() -> None:
     content = comma_separated([["Song", "Stems", "Pic"], ["Rooftop", AUDIO, COVER]])
     (row,) = planned(content, {"stems": "audio_url", "C": "images", "Song": "row.name"})
