@@ -103,6 +103,11 @@ def write_keys(file: Path, keys: Sequence[str]) -> None:
     finally:
         os.close(number)
     unfinished.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # what is sealed next must never outlive the key that it is sealed with
+    finally:
+        os.close(folder)
 
 
 def _raw(key: str, origin: str) -> bytes:

@@ -1,0 +1,97 @@
+"""Calls a function in a process of its own that may be killed: forked, in milliseconds, from one that is warm.
+
+``forks().call("module:function", …)`` gives how it ended and what it printed. A module may have a ``warm()``, which is
+run once before the first fork of a function of its.
+"""
+
+import atexit
+import functools
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Ended:
+    """How a call ended: 0, or minus the signal that killed it; and the lines that it printed."""
+
+    code: int
+    lines: list[str]
+
+
+class Forks:
+    """One warm process, which forks for each call, one at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.forks"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        atexit.register(self.close)
+
+    def call(self, function: str, **arguments: Any) -> Ended:
+        """Call ``module:function`` with JSON arguments; returns when it has ended."""
+        with self._lock:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(json.dumps({"function": function, "arguments": arguments}) + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        ended = Ended(**json.loads(answer))
+        assert ended.code <= 0, f"{function} failed: {ended.lines}"
+        return ended
+
+    def close(self) -> None:
+        """End the warm process."""
+        self._process.communicate()
+
+
+@functools.cache
+def forks() -> Forks:
+    """The one of this test run."""
+    return Forks()
+
+
+def _main() -> None:
+    warm: set[str] = set()
+    for line in sys.stdin:
+        order = json.loads(line)
+        module, _, name = order["function"].partition(":")
+        function = getattr(importlib.import_module(module), name)
+        if module not in warm:
+            warm.add(module)
+            getattr(sys.modules[module], "warm", lambda: None)()
+        with tempfile.TemporaryFile("w+") as said:
+            pid = os.fork()
+            if pid == 0:
+                _child(function, order["arguments"], said.fileno())
+            _, status = os.waitpid(pid, 0)
+            said.seek(0)
+            answer = {"code": os.waitstatus_to_exitcode(status), "lines": said.read().splitlines()}
+        print(json.dumps(answer), flush=True)
+
+
+def _child(function: Any, arguments: dict[str, Any], output: int) -> None:
+    code = 1
+    try:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        function(**arguments)
+        code = 0
+    except BaseException:  # whatever it was, its parent shows it
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _main()
