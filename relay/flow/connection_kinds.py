@@ -5,7 +5,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import inspect
+from msgspec import Struct, field, inspect
 
 from connectors.base import ConnectionSettings, Connector
 from relay.recipe.errors import suggestion
@@ -13,6 +13,17 @@ from relay.recipe.errors import suggestion
 from .lanes import policy, without
 
 Values = Mapping[str, str]
+
+
+class ConnectionKey(Struct):
+    """One thing that a connection may hold."""
+
+    name: str
+    secret: bool
+    required: bool
+    default: str = ""
+    choices: list[str] = field(default_factory=list[str])
+    """What it can be, if not any text."""
 
 
 def is_typed(connector: Connector) -> bool:
@@ -23,12 +34,27 @@ def is_typed(connector: Connector) -> bool:
 def secret_keys(connector: Connector) -> set[str]:
     """The keys of its connections that are marked as secrets."""
     kind: Any = inspect.type_info(connector.Connection)
-    return {field.encode_name for field in kind.fields if _is_secret(field.type)}
+    return {one.encode_name for one in kind.fields if _is_secret(one.type)}
+
+
+def keys_of(connector: Connector) -> list[ConnectionKey]:
+    """Every key that its connections may have, for a form."""
+    kind: Any = inspect.type_info(connector.Connection)
+    return [
+        ConnectionKey(
+            one.encode_name,
+            _is_secret(one.type),
+            one.required,
+            one.default if isinstance(one.default, str) else "",
+            [str(value) for value in one.type.values] if isinstance(one.type, inspect.LiteralType) else [],
+        )
+        for one in kind.fields
+    ]
 
 
 def all_keys(connector: Connector) -> set[str]:
     """Every key that its connections may have."""
-    return {field.encode_name for field in msgspec.structs.fields(connector.Connection)}
+    return {one.encode_name for one in msgspec.structs.fields(connector.Connection)}
 
 
 def problems_of(connector: Connector, values: Values) -> list[str]:
@@ -42,9 +68,9 @@ def problems_of(connector: Connector, values: Values) -> list[str]:
         f"{connector.name} connections have no `{key}`; {suggestion(key, known)}" for key in values if key not in known
     ]
     problems += [
-        f"`{field.encode_name}` is missing"
-        for field in msgspec.structs.fields(connector.Connection)
-        if field.required and field.encode_name not in values
+        f"`{one.encode_name}` is missing"
+        for one in msgspec.structs.fields(connector.Connection)
+        if one.required and one.encode_name not in values
     ]
     if not problems:
         try:

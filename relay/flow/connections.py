@@ -1,7 +1,7 @@
 """Named credentials: those of ``beatrelay.toml``, which win, and those that people store while the relay runs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +17,17 @@ from relay.log import hide
 from relay.recipe.errors import suggestion
 from relay.vault import Vault, VaultError
 
-from .connection_kinds import Values, guessed_secrets, is_typed, mask, problems_of, secret_keys, split
+from .connection_kinds import (
+    ConnectionKey,
+    Values,
+    guessed_secrets,
+    is_typed,
+    keys_of,
+    mask,
+    problems_of,
+    secret_keys,
+    split,
+)
 from .lanes import policy, without
 
 FILE = "beatrelay.toml"
@@ -28,11 +38,13 @@ _decode = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class BadConnection(Exception):
-    """A connection cannot be what was asked; ``status`` is the HTTP status that says so."""
+    """A connection cannot be what was asked; ``status`` is the HTTP status that says so, ``problems`` each thing that
+    is wrong."""
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    def __init__(self, message: str, status: int = 400, problems: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.status = status
+        self.problems = list(problems) or [message]
 
 
 class ConnectionView(Struct):
@@ -86,6 +98,10 @@ class Connections:
             else:
                 problems.append(f"the stored connection {row.name!r} is not used: {FILE} has one of that name")
         return problems
+
+    def forms(self) -> dict[str, list[ConnectionKey]]:
+        """What connections there can be: the keys of each connector's, by its name."""
+        return {name: keys_of(connector) for name, connector in self._connectors.items()}
 
     async def use(self, name: str, connector: str) -> Mapping[str, str]:
         """What a step of ``connector`` gets. Raises :class:`Retry`: whoever mends the connection mends the delivery."""
@@ -186,7 +202,7 @@ class Connections:
         ]
         problems += problems_of(self._connectors[connector], values)
         if problems:
-            raise BadConnection("; ".join(problems))
+            raise BadConnection("; ".join(problems), problems=problems)
 
     def _refuse_file(self, name: str) -> None:
         if name in self._fixed:

@@ -4,7 +4,7 @@ from .base import Conflict, Deliveries, InUse, Journal, JournalError, Receipts, 
 from .batches import BatchRow, BatchStore, Known, RowState, RowTask, SheetRow
 from .endpoints import EndpointKind, EndpointRow, EndpointStore, EventStore, Notice
 from .keys import KeyRow, KeyStore
-from .lanes import BREAK_AFTER, GIVE_UP, LaneNews, LanePolicies, LanePolicy, LaneRow, Lanes
+from .lanes import BREAK_AFTER, GIVE_UP, LaneNews, LanePolicies, LanePolicy, LaneRow, Lanes, LaneUse
 from .ledger import Balance, Baseline, LedgerStore, LedgerSum
 from .model import (
     UNDELIVERED,
@@ -68,6 +68,7 @@ __all__ = [
     "LanePolicies",
     "LanePolicy",
     "LaneRow",
+    "LaneUse",
     "Lanes",
     "LedgerLine",
     "LedgerStore",

@@ -74,11 +74,27 @@ class LaneRow(Struct, kw_only=True):
     parked: int = 0
 
 
+class LaneUse(Struct, kw_only=True):
+    """How a lane was used lately. Times are Unix seconds."""
+
+    name: str
+    used_at: float | None
+    """The last attempt."""
+    done_at: float | None
+    """The last that landed."""
+    dead: int
+    """Deliveries that were given up."""
+
+
 class Lanes(Protocol):
     """The roads to the destinations."""
 
     async def all(self) -> list[LaneRow]:
         """Every lane that has work, or whose state is not ordinary, by name."""
+        ...
+
+    async def uses(self, newest: int) -> list[LaneUse]:
+        """Of the ``newest`` deliveries that were planned, by lane."""
         ...
 
     async def pause(self, lane: str, now: float, reason: str) -> int:

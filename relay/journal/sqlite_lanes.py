@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from .lanes import BREAK_AFTER, COOL_FIRST, COOL_MOST, GIVE_UP, LaneNews, LanePolicies, LaneRow
+from .lanes import BREAK_AFTER, COOL_FIRST, COOL_MOST, GIVE_UP, LaneNews, LanePolicies, LaneRow, LaneUse
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import DeliveryRow
 from .rows import read
@@ -54,6 +54,11 @@ _ALL = (
     " coalesce(held.leased, 0) AS leased FROM named LEFT JOIN lanes ON lanes.name = named.name"
     " LEFT JOIN busy ON busy.lane = named.name LEFT JOIN held ON held.lane = named.name ORDER BY named.name"
 )
+_USES = (
+    "SELECT lane AS name, max(CASE WHEN attempts > 0 THEN updated_at END) AS used_at,"
+    " max(CASE WHEN state = 'done' THEN updated_at END) AS done_at, sum(state = 'dead') AS dead"
+    " FROM (SELECT lane, attempts, state, updated_at FROM deliveries ORDER BY id DESC LIMIT ?) GROUP BY lane"
+)
 
 
 class _Due(LaneRow):
@@ -92,6 +97,11 @@ class SqliteLanes:
 
     async def all(self) -> list[LaneRow]:
         return await self._journal.read(lambda connection: [_row(LaneRow, row) for row in connection.execute(_ALL)])
+
+    async def uses(self, newest: int) -> list[LaneUse]:
+        return await self._journal.read(
+            lambda connection: [read(LaneUse, row) for row in connection.execute(_USES, (newest,))]
+        )
 
     async def pause(self, lane: str, now: float, reason: str) -> int:
         total = await self._journal.write(lambda connection: pause(connection, lane, now, reason))

@@ -25,3 +25,9 @@ async def form(request: Request[Any, Any, Any], struct: type[S]) -> S:
         return msgspec.convert(values, struct, strict=False)
     except msgspec.ValidationError as error:
         raise ApiError(400, f"The form cannot be read: {error}.") from error
+
+
+async def typed(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
+    """Every text field that was sent, by its name: for forms whose fields are not known beforehand."""
+    sent = await request.form()
+    return {name: [value for value in sent.getall(name) if isinstance(value, str)] for name in sent}

@@ -84,7 +84,7 @@ async def checklist(journal: Journal, account: Account, shelf: Shelf, connected:
             "Without it, the relay asks every few seconds: nothing is missed, it only takes a moment longer.",
             "/setup#webhook",
         ),
-        Step(connected, "Connect a destination", "`beatrelay connections --help` says how.", "/docs"),
+        Step(connected, "Connect a destination", "Slack, Google, S3, a no-code tool, a folder.", "/connections"),
         Step(bool(len(shelf.recipes)), "Choose a recipe", "`beatrelay recipes new` copies one of ours.", "/docs"),
         Step(delivered, "Make your first video", "`beatrelay batch run songs.xlsx`, or a request to the API.", "/docs"),
     ]

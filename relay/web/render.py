@@ -41,6 +41,11 @@ def _code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped first)
 
 
+def _prose(text: str) -> Markup:
+    """Text with `backticks` as code and *stars* as what stands on somebody's screen."""
+    return Markup(re.sub(r"\*([^*]+)\*", r"<em>\1</em>", str(_code(text))))  # noqa: S704 (escaped first)
+
+
 def _tone(state: str) -> str:
     return next((tone for tone, states in TONES.items() if state in states), "quiet")
 
@@ -85,6 +90,7 @@ environment = Environment(
 )
 environment.filters |= {
     "code": _code,
+    "prose": _prose,
     "tone": _tone,
     "when": _when,
     "words": _words,
@@ -96,6 +102,7 @@ MENU = [
     ("/", "Home", "h"),
     ("/tasks", "Tasks", "t"),
     ("/deliveries", "Deliveries", "d"),
+    ("/connections", "Connections", "c"),
     ("/people", "People", "p"),
     ("/docs", "API", "a"),
 ]

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 from relay.flow.people import People
 from relay.settings import Settings
 
+from .connections import ConnectionPages
 from .deliveries import DeliveryPages
 from .gate import PAGES, Gate, Session, allow
 from .home import home
@@ -22,6 +23,16 @@ from .setup import SetupPages
 from .sign_in import SignInController
 from .tasks import TaskPages
 
+HANDLERS: list[Any] = [
+    SignInController,
+    home,
+    TaskPages,
+    DeliveryPages,
+    ConnectionPages,
+    PeoplePages,
+    SetupPages,
+    live_stream,
+]
 ASSETS = Path(__file__).with_name("assets")
 
 
@@ -35,7 +46,7 @@ def pages(people: People, settings: Settings, live: Live) -> Router:
     own: dict[str, Any] = {"settings": settings, "live": live, "session": Session(settings.url)}
     return Router(
         path="/",
-        route_handlers=[SignInController, home, TaskPages, DeliveryPages, PeoplePages, SetupPages, live_stream],
+        route_handlers=HANDLERS,
         middleware=[through],
         guards=[allow(settings.url)],
         exception_handlers=PAGES,

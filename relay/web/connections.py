@@ -1,0 +1,207 @@
+"""Connections: named credentials, each with how it fares, a form with hints, and a test."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from litestar import Controller, Request, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Template
+from msgspec import Struct
+
+from relay.api.errors import ApiError
+from relay.api.parts import TheConnections, TheJournal, TheShelf
+from relay.flow.connections import BadConnection, Connections, ConnectionView
+from relay.journal import DeliveryFilter, LaneRow, LaneUse
+from relay.recipe import RecipeSet
+
+from .connection_form import Field, Sent, fields, place, read
+from .connection_guide import GUIDES, Guide, Hint, guide_of
+from .gate import back
+
+NEWEST = 10_000
+"""Deliveries looked at to tell when a connection was last used."""
+_ADMIN = {"role": "admin"}
+
+
+class Use(Struct):
+    """A step of a recipe that uses a connection."""
+
+    recipe: str
+    step: str
+    connector: str
+
+
+class Health(Struct):
+    """How a connection fares."""
+
+    state: str = "unused"
+    used_at: float | None = None
+    done_at: float | None = None
+    dead: int = 0
+    error: str | None = None
+    parked: int = 0
+
+
+class ConnectionPages(Controller):
+    """``/connections``; the form of a new one is ``/new-connection/{kind}``."""
+
+    @get("/connections")
+    async def list_connections(self, journal: TheJournal, connections: TheConnections, shelf: TheShelf) -> Template:
+        """All of them, and what can be added."""
+        views = await connections.views()
+        fares = health_of(await journal.lanes.all(), await journal.lanes.uses(NEWEST))
+        others = [name for name in connections.forms() if name not in {one.connector for one in GUIDES.values()}]
+        context: dict[str, Any] = {
+            "connections": views,
+            "health": {view.name: fares.get(view.name, Health()) for view in views},
+            "uses": {view.name: uses(shelf.recipes, view.name) for view in views},
+            "guides": {**GUIDES, **{name: guide_of(name) for name in others}},
+        }
+        return Template("connections.html", context=context)
+
+    @get("/new-connection/{kind:str}", opt=_ADMIN)
+    async def new(self, kind: FromPath[str], connections: TheConnections) -> Template:
+        """The form of one kind."""
+        return _form(connections, kind, Sent({}, guide(connections, kind).example, kind))
+
+    @post("/connections", opt=_ADMIN, status_code=200)
+    async def create(self, request: Request[Any, Any, Any], connections: TheConnections) -> Response[Any]:
+        """Stored, then tried."""
+        sent = await read(request)
+        chosen = guide(connections, sent.kind)
+        problems = [f"`{key}` is missing" for key in chosen.needed if not sent.values.get(key)]
+        if sent.name in [view.name for view in await connections.views()]:
+            problems.append("`name` is taken; open that connection to change it")
+        if problems:
+            return _form(connections, sent.kind, sent, problems)
+        try:
+            await connections.put(sent.name, chosen.connector, sent.values)
+        except BadConnection as error:
+            return _form(connections, sent.kind, sent, error.problems)
+        return await _tried(connections, sent.name, None, "Stored.")
+
+    @get("/connections/{name:str}")
+    async def look(
+        self, name: FromPath[str], connections: TheConnections, journal: TheJournal, shelf: TheShelf
+    ) -> Template:
+        """How it fares, who uses it, and its form."""
+        return await _page(await _known(connections, name), connections, journal, shelf)
+
+    @post("/connections/{name:str}", opt=_ADMIN, status_code=200)
+    async def change(
+        self,
+        request: Request[Any, Any, Any],
+        name: FromPath[str],
+        connections: TheConnections,
+        journal: TheJournal,
+        shelf: TheShelf,
+    ) -> Response[Any]:
+        """What is empty: a secret stays, anything else goes."""
+        view, sent = await _known(connections, name), await read(request)
+        changes: dict[str, str | None] = {**dict.fromkeys([*view.settings, *sent.forget]), **sent.values}
+        try:
+            await connections.change(name, changes)
+        except BadConnection as error:
+            return await _page(view, connections, journal, shelf, sent, error.problems)
+        return await _tried(connections, name, None, "Changed; deliveries see it from their next attempt on.")
+
+    @post("/connections/{name:str}/test", status_code=303)
+    async def test(self, name: FromPath[str], connections: TheConnections, shelf: TheShelf) -> Response[Any]:
+        """Reach the destination, without any lasting effect."""
+        await _known(connections, name)
+        found = uses(shelf.recipes, name)
+        return await _tried(connections, name, found[0].connector if found else None)
+
+    @post("/connections/{name:str}/remove", opt=_ADMIN, status_code=303)
+    async def remove(self, name: FromPath[str], connections: TheConnections) -> Response[Any]:
+        """Deliveries that need it wait for it to come back, until their tries are used up."""
+        try:
+            await connections.remove(name)
+        except BadConnection as error:
+            return back("/connections", f"{error}.", "bad")
+        return back("/connections", f"{name} is removed.")
+
+
+def guide(connections: Connections, kind: str) -> Guide:
+    """The form's words. Raises :class:`ApiError` 404."""
+    found = GUIDES.get(kind) or guide_of(kind)
+    if found.connector not in connections.forms():
+        raise ApiError(404, f"There is no kind of connection called {kind[:80]!r}.")
+    return found
+
+
+def uses(recipes: RecipeSet, name: str) -> list[Use]:
+    """The steps that name a connection."""
+    return [
+        Use(recipe.name, label, step.use)
+        for recipe in recipes
+        for label, step in [*recipe.steps.items(), *(("on failure", step) for step in recipe.on_failure)]
+        if step.connection == name
+    ]
+
+
+def health_of(lanes: list[LaneRow], used: list[LaneUse]) -> dict[str, Health]:
+    """How each lane fares, by its name."""
+    found = {use.name: Health("ok", use.used_at, use.done_at, use.dead) for use in used}
+    for lane in lanes:
+        health = found.setdefault(lane.name, Health("ok"))
+        health.parked, health.error = lane.parked, lane.reason or lane.error
+        if lane.paused_at is not None or lane.opened_at is not None:
+            health.state = "paused" if lane.paused_at is not None else "open"
+    return found
+
+
+async def _known(connections: Connections, name: str) -> ConnectionView:
+    try:
+        return await connections.view(name)
+    except BadConnection as error:
+        raise ApiError(error.status, f"{error}.") from error
+
+
+async def _tried(connections: Connections, name: str, connector: str | None, before: str = "") -> Response[Any]:
+    """To the connection's page, with what its test told."""
+    try:
+        works, message = await connections.test(name, connector)
+    except BadConnection as error:
+        works, message = False, str(error)
+    verdict = f"It works: {message}." if works else f"The test failed: {message}."
+    return back(f"/connections/{name}", f"{before} {verdict}".strip(), "good" if works else "bad")
+
+
+def _form(connections: Connections, kind: str, sent: Sent, problems: Iterable[str] = ()) -> Template:
+    chosen = guide(connections, kind)
+    shown = fields(chosen, connections.forms()[chosen.connector], None, sent)
+    name = Field("name", Hint("Name"), secret=False, required=True, choices=[], value=sent.name)
+    left = [one for one in place(problems, [name, *shown]) if not _of_name(one, name)]
+    context: dict[str, Any] = {"kind": kind, "guide": chosen, "name": name, "fields": shown, "left": left}
+    return Template("new-connection.html", context=context, status_code=400 if problems else 200)
+
+
+def _of_name(problem: str, name: Field) -> bool:
+    mine = "cannot name a connection" in problem
+    name.problem = problem if mine else name.problem
+    return mine
+
+
+async def _page(
+    view: ConnectionView,
+    connections: Connections,
+    journal: TheJournal,
+    shelf: TheShelf,
+    sent: Sent | None = None,
+    problems: Iterable[str] = (),
+) -> Template:
+    fares = health_of(await journal.lanes.all(), await journal.lanes.uses(NEWEST))
+    chosen = guide_of(view.connector or "")
+    keys = connections.forms().get(view.connector or "", [])
+    shown = fields(chosen, keys, view, sent) if view.source == "stored" else []
+    context: dict[str, Any] = {
+        "connection": view,
+        "guide": chosen,
+        "fields": shown,
+        "left": place(problems, shown),
+        "health": fares.get(view.name, Health()),
+        "uses": uses(shelf.recipes, view.name),
+        "dead": await journal.deliveries.find(DeliveryFilter(states=["dead"], lane=view.name), 5),
+    }
+    return Template("connection.html", context=context, status_code=400 if problems else 200)
