@@ -6,7 +6,7 @@ retries by itself and never reads the environment: the relay owns schedules, sec
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -77,6 +77,10 @@ class MediaFile(Protocol):
         ...
 
 
+def _no_recipe(setting: str, _: Mapping[str, Any]) -> str:
+    return f"there is no recipe that could tell `{setting}`"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One step of one recipe for one finish, at one attempt."""
@@ -100,6 +104,9 @@ class Delivery:
     updated from queued to done."""
     media: MediaFile | None = None
     """The file to deliver; ``None`` when the finish has no media."""
+    why_not: Callable[[str, Mapping[str, Any]], str] = _no_recipe
+    """``why_not("success_when", {"answer": …})``: why that setting of the step, an expression that the config holds as
+    it is written, does not hold with these names in reach besides the usual ones; empty if it does."""
 
 
 @dataclass(frozen=True, slots=True)

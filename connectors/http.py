@@ -43,6 +43,9 @@ class HttpConfig(ConnectorConfig):
     """The finished file is the whole body."""
     success: list[Status] = field(default_factory=list[int])
     """Answers that count as done; default: 200 to 299."""
+    success_when: str | None = None
+    """An expression that alone says whether an answer counts as done: ``{{ answer.json.ok }}``. In reach are its
+    ``status``, ``headers``, ``text``, ``json`` and whether it was ``truncated``, besides all that the step sees."""
     redirects: Literal["refuse", "same-host"] = "refuse"
     """``same-host`` follows 307 and 308, at most three, on the same host."""
 
@@ -55,6 +58,8 @@ class Http(Connector):
     Connection = HttpConnection
 
     async def deliver(self, config: HttpConfig, delivery: Delivery) -> Outcome:
+        if config.success and config.success_when is not None:
+            raise Reject("the step says success and success_when: choose one of them")
         connection = msgspec.convert(dict(delivery.connection), HttpConnection)
         url = _url(config, connection)
         body = _body(config, delivery)
@@ -79,9 +84,12 @@ class Http(Connector):
         detail: dict[str, Any] = {"status": response.status_code, "response": text, "truncated": truncated}
         further = next_hop(url, response) if config.redirects == "same-host" else None
         if further is None:
-            judge(response, text, config.success, delivery.at, detail)
-            if not truncated and "json" in response.headers.get("content-type", ""):
-                detail["json"] = answer_json(text)
+            told = not truncated and "json" in response.headers.get("content-type", "")
+            json = answer_json(text) if told else None
+            doubt = _doubt(config, delivery, response, {"text": text, "json": json, "truncated": truncated})
+            judge(response, text, delivery.at, detail, success=config.success, doubt=doubt)
+            if told:
+                detail["json"] = json
         return detail, further
 
     async def check(self, connection: Mapping[str, str], http: httpx.AsyncClient) -> str:
@@ -99,6 +107,14 @@ class Http(Connector):
             raise unreachable(error) from error
         hint = "; this is n8n's test URL, which listens only while you do" if "/webhook-test/" in url.path else ""
         return f"{url.host} answers; whether it takes the hook, only a delivery can tell{hint}"
+
+
+def _doubt(config: HttpConfig, delivery: Delivery, response: httpx.Response, said: Mapping[str, Any]) -> str | None:
+    """Why ``success_when`` does not hold; empty if it does, ``None`` if there is none."""
+    if config.success_when is None:
+        return None
+    answer = {"status": response.status_code, "headers": dict(response.headers), **said}
+    return delivery.why_not("success_when", {"answer": answer})
 
 
 def _url(config: HttpConfig, connection: HttpConnection) -> str:

@@ -8,37 +8,60 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from .answers import retry_after
-from .base import Gone, Reject, Retry
+from .base import DeliveryError, Gone, Reject, Retry
 
 HOPS_MOST = 3
 UNMENDABLE = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431, 501, 505})
 """Answers about the request itself, which will be the same next time."""
+SAID_MOST = 200
+"""Characters of an answer that an error quotes; more is kept with the attempt."""
 N8N_WAIT = 600.0
 """Seconds between two tries while somebody has to switch a workflow on."""
 
 
-def judge(response: httpx.Response, text: str, success: Collection[int], at: int, detail: Mapping[str, Any]) -> None:
-    """Nothing for a success; else raises what the answer means, with a sentence that says what to do."""
+def judge(
+    response: httpx.Response,
+    text: str,
+    at: int,
+    detail: Mapping[str, Any],
+    *,
+    success: Collection[int] = (),
+    doubt: str | None = None,
+) -> None:
+    """Nothing for a success; else raises what the answer means, with a sentence that says what to do. ``doubt`` is why
+    the step's own expression does not hold; it alone decides, unless it is ``None``."""
     status = response.status_code
-    if status in success or (not success and response.is_success):
+    done = not doubt if doubt is not None else status in success if success else response.is_success
+    if done:
         return
+    error = _meaning(response, text, at, detail)
+    if doubt:
+        error.reason += f"; {doubt}"
+    raise error
+
+
+def _meaning(response: httpx.Response, text: str, at: int, detail: Mapping[str, Any]) -> DeliveryError:
+    """What an answer that is no success means, by its status."""
+    status = response.status_code
+    after = retry_after(response.headers, at)
     if status == HTTPStatus.GONE:
-        raise Gone("the receiver answered 410: it is gone for good", detail=detail)
+        return Gone("the receiver answered 410: it is gone for good", detail=detail)
     if 300 <= status < 400:
-        raise Reject(
+        return Reject(
             f"the receiver answered {status}, a redirect, which is not followed; put the final URL in its place",
             detail=detail,
         )
-    after = retry_after(response.headers, at)
     asleep = _asleep(status, text)
     if asleep:
-        raise Retry(asleep, after=max(after or 0.0, N8N_WAIT), detail=detail)
+        return Retry(asleep, after=max(after or 0.0, N8N_WAIT), detail=detail)
     if status == HTTPStatus.BAD_REQUEST and "queue is full" in text.lower():
-        raise Retry("Make answered 400, its queue is full; it is tried again", after=after, detail=detail)
+        return Retry("Make answered 400, its queue is full; it is tried again", after=after, detail=detail)
+    said = f", and said: {text[:SAID_MOST].strip()}" if text.strip() else ""
     if status in UNMENDABLE:
-        said = f", and said: {text[:200].strip()}" if text.strip() else ""
-        raise Reject(f"the receiver answered {status}: it does not take this request{said}", detail=detail)
-    raise Retry(f"the receiver answered {status}{_why(status)}", after=after, detail=detail)
+        return Reject(f"the receiver answered {status}: it does not take this request{said}", detail=detail)
+    if response.is_success:
+        return Retry(f"the receiver answered {status}{said}", after=after, detail=detail)
+    return Retry(f"the receiver answered {status}{_why(status)}", after=after, detail=detail)
 
 
 def next_hop(url: str, response: httpx.Response) -> str | None:

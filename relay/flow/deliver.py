@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -212,7 +213,13 @@ class Deliverer(Loop):
             notes=self._notes(job.row.id),
             task_notes=self._notes(f"{job.row.task_id}/{job.row.connection or ''}"),
             media=media,
+            why_not=partial(self._why_not, job),
         )
+
+    def _why_not(self, job: Job, setting: str, names: Mapping[str, Any]) -> str:
+        assert job.recipe is not None, "only a step of a recipe has settings"
+        seen = context_of(job.event, job.row, job.siblings, job.recipe)
+        return self._renderer.why_not(job.recipe, job.step, setting, {**seen, **names})
 
     def _notes(self, scope: str) -> JournalNotes:
         return JournalNotes(self._journal, self._clock, self._vault, scope)

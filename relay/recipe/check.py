@@ -10,7 +10,7 @@ from .document import Document, Path, read
 from .environment import TemplateEnvironment
 from .errors import Problem, RecipeErrors, suggestion
 from .load import parse
-from .model import Recipe, Step
+from .model import LATE, Recipe, Step
 from .reach import FIELDS, STEP, everywhere, in_steps
 
 _environment = TemplateEnvironment()
@@ -114,11 +114,12 @@ def _names(
     problems: list[Problem] = []
     for where, template in _templates(_at(document.data, path), path):
         tree = _environment.parse(template)
+        seen = reach | {"answer"} if where[-2:-1] == ("with",) and where[-1] in LATE else reach
         local = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"} | {"loop", "range"}
         for name in tree.find_all(nodes.Name):
-            if name.ctx == "load" and name.name not in reach | local:
-                message = f"{name.name!r} is not in reach here; in reach: {', '.join(sorted(reach))}"
-                problems.append(document.problem(where, message, _meant(name.name, reach), line=name.lineno))
+            if name.ctx == "load" and name.name not in seen | local:
+                message = f"{name.name!r} is not in reach here; in reach: {', '.join(sorted(seen))}"
+                problems.append(document.problem(where, message, _meant(name.name, seen), line=name.lineno))
         for thing, attribute, line in _attributes(tree):
             known = _known(thing, steps, recipe)
             if thing in local or known is None or attribute in known:

@@ -6,6 +6,8 @@ measured before it happens (:mod:`.budget`).
 """
 
 import difflib
+from collections.abc import Collection
+from contextvars import ContextVar
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
@@ -45,7 +47,7 @@ class Missing(StrictUndefined):
     @property
     def _undefined_message(self) -> str:
         name, thing = _name(self._undefined_name), self._undefined_obj
-        known = sorted(map(str, cast("dict[Any, Any]", thing))) if isinstance(thing, dict) else _REACH
+        known = sorted(map(str, cast("dict[Any, Any]", thing) if isinstance(thing, dict) else _there.get()))
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         there = ", ".join(known[:40]) or "nothing"
@@ -57,7 +59,12 @@ def _name(name: Any) -> str:
     return str(name)[:100] if isinstance(name, str | int | float) else f"a {type(name).__name__}"
 
 
-_REACH = ["batch", "delivery", "event", "item", "media", "row", "steps", "task", "vars"]
+_there: ContextVar[Collection[str]] = ContextVar("there", default=())
+
+
+def say_what_is_there(names: Collection[str]) -> None:
+    """What the next template can see, for the error that it may end with."""
+    _there.set(names)
 
 
 class TemplateEnvironment(ImmutableSandboxedEnvironment):

@@ -4,9 +4,10 @@ import re
 from graphlib import CycleError, TopologicalSorter
 from typing import cast
 
-from .document import Document
+from .document import Document, Path
 from .errors import Problem, suggestion
-from .model import EACH_MEDIA, EVENTS, SCHEDULE, Recipe, Step
+from .model import EACH_MEDIA, EVENTS, LATE, SCHEDULE, Recipe, Step
+from .render import NO
 from .schedule import wrong_schedule
 
 RESERVED = "archive"
@@ -17,7 +18,7 @@ _STEP_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
 def meaning(document: Document, recipe: Recipe) -> list[Problem]:
     """All that is wrong with what the recipe says."""
-    problems = _events(document, recipe)
+    problems = [*_events(document, recipe), *_condition(document, ("when",), recipe.when)]
     if recipe.name == RESERVED:
         problems.append(document.problem(("name",), f"{RESERVED!r} is the built-in recipe; choose another name"))
     for name, step in recipe.steps.items():
@@ -28,8 +29,8 @@ def meaning(document: Document, recipe: Recipe) -> list[Problem]:
         circle = " → ".join(cast("list[str]", error.args[1]))
         problems.append(document.problem(("steps",), f"the steps wait for each other: {circle}"))
     for index, step in enumerate(recipe.on_failure):
-        path = ("on_failure", index)
-        problems += _tries(document, path, step)
+        path: Path = ("on_failure", index)
+        problems += [*_tries(document, path, step), *_late(document, path, step)]
         if step.after:
             problems.append(document.problem(path, "a step of `on_failure:` has no `after:`; each runs at once"))
         if step.for_each is not None:
@@ -61,8 +62,8 @@ def _meant(event: str) -> str:
 
 
 def _step(document: Document, recipe: Recipe, name: str, step: Step) -> list[Problem]:
-    path = ("steps", name)
-    problems = _tries(document, path, step)
+    path: Path = ("steps", name)
+    problems = [*_tries(document, path, step), *_late(document, path, step)]
     if not _STEP_NAME.fullmatch(name):
         rule = "a step's name has small letters, digits and _, and starts with a letter"
         problems.append(document.problem(path, f"{name!r} cannot name a step: {rule}"))
@@ -79,7 +80,22 @@ def _step(document: Document, recipe: Recipe, name: str, step: Step) -> list[Pro
     return problems
 
 
-def _tries(document: Document, path: tuple[str | int, ...], step: Step) -> list[Problem]:
+def _late(document: Document, path: Path, step: Step) -> list[Problem]:
+    return [
+        problem
+        for setting in sorted(LATE & step.with_.keys())
+        for problem in _condition(document, (*path, "with", setting), step.with_[setting])
+    ]
+
+
+def _condition(document: Document, path: Path, value: object) -> list[Problem]:
+    """A text without an expression in it would always hold, whatever it says."""
+    if not isinstance(value, str) or "{{" in value or "{%" in value or value.strip().lower() in (*NO, "true", "yes"):
+        return []
+    return [document.problem(path, f"{value!r} is only text, which always holds", f'write "{{{{ {value.strip()} }}}}"')]
+
+
+def _tries(document: Document, path: Path, step: Step) -> list[Problem]:
     retry, problems = step.retry, list[Problem]()
     if retry.attempts is not None and retry.attempts < 1:
         problems.append(document.problem((*path, "retry"), "`attempts` must be 1 or more"))

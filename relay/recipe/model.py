@@ -21,6 +21,11 @@ EACH_MEDIA = "task.output.media"
 """What a step can be repeated for."""
 
 
+LATE = frozenset({"success_when"})
+"""Settings in ``with:`` that are expressions over what only the connector will know, such as an answer. It gets them as
+they are written, and asks for their truth when it knows."""
+
+
 class Schedule(Struct, forbid_unknown_fields=True):
     """``on: { schedule: "0 9 * * mon", tz: Europe/Berlin }``."""
 

@@ -8,6 +8,8 @@ TASK = frozenset(Task.__struct_fields__)
 EVENT = frozenset({"id", "type", "created_at", "revision"})
 MEDIA = frozenset({"url", "source_url", "name", "mime_type", "size", "sha256", "index"})
 STEP = frozenset({"url", "detail"})
+ANSWER = frozenset({"status", "headers", "text", "json", "truncated"})
+"""What a destination said, for ``success_when``."""
 DELIVERY = frozenset({"id", "recipe", "step", "error", "attempts"})
 
 BATCH = frozenset({"id", "name", "done", "failed", "credits"})
@@ -32,6 +34,7 @@ FIELDS: dict[str, frozenset[str]] = {
     "delivery": DELIVERY,
     "batch": BATCH,
     "item": MEDIA,
+    "answer": ANSWER,
 }
 """What is known of each thing at its first level; ``row`` and ``vars`` are open."""
 

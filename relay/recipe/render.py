@@ -9,15 +9,18 @@ from jinja2 import TemplateError, nodes
 
 from .budget import begin, weigh, weighed
 from .document import Path, read
-from .environment import OUTPUT_MOST, SOURCE_MOST, Missing, TemplateEnvironment
+from .environment import OUTPUT_MOST, SOURCE_MOST, Missing, TemplateEnvironment, say_what_is_there
 from .errors import RenderError
-from .model import Recipe, Step
+from .model import LATE, Recipe, Step
 from .reach import NAMES
 
 STEP_MOST = 1024 * 1024
 """Characters of all rendered values of one step."""
 ERROR_MOST = 1_000
 """Characters of what an error quotes."""
+
+NO = ("", "false", "no", "0", "none")
+"""Texts that mean no, where an expression says whether something holds."""
 
 _environment = TemplateEnvironment()
 _REFUSALS = (
@@ -41,15 +44,22 @@ class Renderer:
             return False
         if isinstance(recipe.when, bool):
             return recipe.when
-        answer = _Filling(recipe, self._reach(recipe, context)).value(recipe.when, ("when",))
-        return (
-            answer.strip().lower() not in ("", "false", "no", "0", "none") if isinstance(answer, str) else bool(answer)
-        )
+        return _holds(_Filling(recipe, self._reach(recipe, context)).value(recipe.when, ("when",)))
 
     def render(self, recipe: Recipe, step: Step, context: Mapping[str, Any]) -> dict[str, Any]:
-        """The step's ``with:``, filled in. Raises :class:`RenderError`."""
-        filling = _Filling(recipe, self._reach(recipe, context))
-        return filling.value(step.with_, (*_path(recipe, step), "with"))
+        """The step's ``with:``, filled in but for what is :data:`.model.LATE`. Raises :class:`RenderError`."""
+        filling, path = _Filling(recipe, self._reach(recipe, context)), (*_path(recipe, step), "with")
+        return {key: value if key in LATE else filling.value(value, (*path, key)) for key, value in step.with_.items()}
+
+    def why_not(self, recipe: Recipe, step: Step, setting: str, context: Mapping[str, Any]) -> str:
+        """Why a :data:`.model.LATE` setting of the step does not hold, quoting it; empty if it does. One that cannot be
+        told does not hold."""
+        template, path = step.with_[setting], (*_path(recipe, step), "with", setting)
+        try:
+            answer = _Filling(recipe, self._reach(recipe, context)).value(template, path)
+        except RenderError as error:
+            return f"`{setting}` cannot be told: {error}"
+        return "" if _holds(answer) else f"`{setting}` does not hold: {_short(str(template))}"
 
     def _reach(self, recipe: Recipe, context: Mapping[str, Any]) -> dict[str, Any]:
         begin()
@@ -84,6 +94,7 @@ class _Filling:
             return [self.value(child, (*path, index)) for index, child in enumerate(cast("list[Any]", template))]
         if not isinstance(template, str) or ("{{" not in template and "{%" not in template):
             return template
+        say_what_is_there(self._reach)
         try:
             return self._counted(_fill(template, self._reach))
         except _REFUSALS as error:
@@ -97,9 +108,17 @@ class _Filling:
 
     def _say(self, template: str, path: Path, error: Exception) -> str:
         place = read(self._recipe.source, self._recipe.file).place(path)
-        shown = template if len(template) <= 120 else template[:117] + "…"
         where = ".".join(map(str, path))
-        return f"{self._recipe.file}:{place.line}: {where} ({shown.strip()!r}): {str(error)[:ERROR_MOST]}"
+        return f"{self._recipe.file}:{place.line}: {where} ({_short(template)!r}): {str(error)[:ERROR_MOST]}"
+
+
+def _short(template: str) -> str:
+    return (template if len(template) <= 120 else template[:117] + "…").strip()
+
+
+def _holds(answer: Any) -> bool:
+    """Whether what an expression gave means yes."""
+    return answer.strip().lower() not in NO if isinstance(answer, str) else bool(answer)
 
 
 def _fill(template: str, reach: dict[str, Any]) -> Any:

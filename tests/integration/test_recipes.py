@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import HOOK_SECRET, KEY, RECIPE, Line
+from tests.servers import running
 
 Start = Callable[..., Line]
 SEALED, REFERRED = "s3aled-and-never-shown", "r3ferred-and-never-shown"
@@ -178,6 +179,51 @@ steps: { tell: { use: http, connection: hook, with: { body: "{{ (delivery | defa
         calls = {one["event"]: one["calls"][0]["with"]["body"] for one in shown if one["matches"]}
         assert calls == {"task.updated": "-", "delivery.dead": "tell", "batch.completed": "-"}
         assert {one["event"] for one in shown if one["sample"]} == {"batch.completed"}
+
+
+class Moody:
+    """Answers 200 each time, and says only in its body whether it meant it."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        await receive()
+        self.calls += 1
+        body = (
+            b'{"ok": true, "id": "m1"}'
+            if self.calls > 1
+            else b'{"ok": false, "error": "not now, %s"}' % SEALED.encode()
+        )
+        kind = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": kind})
+        await send({"type": "http.response.body", "body": body})
+
+
+def test_an_answer_counts_as_done_when_the_recipe_says_so(start: Start) -> None:
+    with running(Moody()) as url:
+        recipe = f"""\
+name: Ask twice
+on: task.succeeded
+vars: {{ word: ok }}
+steps:
+  tell:
+    use: http
+    retry: {{ schedule: [0.1] }}
+    with: {{ url: "{url}", success_when: "{{{{ answer.status == 200 and answer.json[vars.word] }}}}" }}
+"""
+        line = start(recipe, allow_private=[url.removeprefix("http://")])
+        store(line)
+        task_id = line.create()
+        done = line.until(task_id, "delivery.done", 2)[-1]
+        (failed,) = line.moments(task_id, "delivery.failed")
+    assert done["detail"]["json"]["id"] == "m1"
+    assert failed["error"] == (
+        'the receiver answered 200, and said: {"ok": false, "error": "not now, …"};'
+        " `success_when` does not hold: {{ answer.status == 200 and answer.json[vars.word] }}"
+    )
 
 
 class TestBesideARunningRelay:
