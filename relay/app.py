@@ -45,6 +45,7 @@ from relay.api.triggers import TriggersController
 from relay.api.webhooks import WebhooksController
 from relay.clock import Clock, SystemClock
 from relay.flow.account import Account
+from relay.flow.approvals import Approvals
 from relay.flow.archive import Archive, MediaStore
 from relay.flow.batches import Batches, Summary
 from relay.flow.callback import Callback
@@ -72,6 +73,8 @@ from relay.flow.schedule import Hours
 from relay.flow.settle import Settler
 from relay.flow.sheets import Sheets
 from relay.flow.shelf import Shelf
+from relay.flow.shots import Shots
+from relay.flow.storyboard import Storyboards
 from relay.flow.targets import Targets
 from relay.flow.triggers import Triggers
 from relay.flow.workbench import Workbench
@@ -190,6 +193,9 @@ class Relay:
             journal, clock, self.vault, connectors, settings.connections, self._clients["deliveries"]
         )
         self.workbench = Workbench(journal, self.connections, configs, settings.url)
+        self.approvals = Approvals(journal, clock, self.vault, settings.url)
+        self.storyboards = Storyboards(journal, self.intake, prices)
+        self.shots = Shots(self.provider, clock, self._clients["media"])
         self.deliverer = Deliverer(
             journal,
             clock,
@@ -201,6 +207,7 @@ class Relay:
             settings,
             self.vault,
             self.connections,
+            self.approvals,
         )
         self.replayer = Replayer(journal, clock, lambda: self.recipes, renderer, self._news)
         self.settler = Settler(journal, clock, self.provider, self.observer, timeout=settings.timeout_seconds)
@@ -252,6 +259,7 @@ class Relay:
         """Begin to work."""
         await self.account.start()
         await self.shelf.start()
+        await self.approvals.start()
         for problem in await self.connections.start():
             log.warning("%s", problem)
         self.housekeeping.start()
@@ -344,6 +352,9 @@ def create_app(relay: Relay) -> Litestar:
         "poller": relay.poller,
         "people": relay.people,
         "account": relay.account,
+        "approvals": relay.approvals,
+        "storyboards": relay.storyboards,
+        "shots": relay.shots,
         "spool_folder": relay.settings.data / "uploads",
     }
     return Litestar(

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
-_SECRET = re.compile(r"\b(sk[_-]|whsec_|whsk_|brk_|xox[a-z]-)[\w+/=-]{6,}|(?<=Bearer )\S+")
+_SECRET = re.compile(r"\b(sk[_-]|whsec_|whsk_|brk_|apv_|xox[a-z]-)[\w+/=-]{6,}|(?<=Bearer )\S+")
 
 
 _SECRET_NAME = re.compile(

@@ -13,7 +13,7 @@ import msgspec
 
 from connectors.base import Connector, Delivery, DeliveryError, MediaFile, Outcome, Reject, Retry, Wait
 from relay.clock import Clock
-from relay.contract import encode
+from relay.contract import ACTIONABLE, encode
 from relay.journal import (
     GIVE_UP,
     Briefing,
@@ -29,6 +29,7 @@ from relay.recipe import Recipe, RecipeSet, Renderer, RenderError, Step, parse
 from relay.settings import Settings
 from relay.vault import Vault
 
+from .approvals import Approvals
 from .archive import MediaStore
 from .connections import Connections
 from .context import context_of, occasion_event
@@ -74,6 +75,7 @@ class Deliverer(Loop):
         settings: Settings,
         vault: Vault,
         connections: Connections,
+        approvals: Approvals | None = None,
     ) -> None:
         super().__init__("deliverer", clock)
         self._journal = journal
@@ -85,6 +87,7 @@ class Deliverer(Loop):
         self._settings = settings
         self._vault = vault
         self._connections = connections
+        self._approvals = approvals
         self._running: set[asyncio.Task[None]] = set()
 
     async def step(self) -> float:
@@ -160,7 +163,7 @@ class Deliverer(Loop):
                 f"there is no connector named {job.row.use!r}; there are {', '.join(sorted(self._connectors))}"
             )
         try:
-            seen = context_of(job.event, job.row, job.siblings, job.recipe)
+            seen = self._seen(job)
             rendered = self._renderer.render(job.recipe, job.step, seen) if job.recipe else {}
             request.update(json.loads(encode(rendered)))
             return msgspec.convert(rendered, connector.Config)
@@ -168,6 +171,15 @@ class Deliverer(Loop):
             raise Reject(str(error)) from error
         except msgspec.ValidationError as error:
             raise Reject(f"the step's `with:` does not fit {job.row.use}: {error}") from error
+
+    def _seen(self, job: Job) -> dict[str, Any]:
+        """What the templates see: besides the event, the link that a decision is asked by. Receivers do not get it."""
+        seen = context_of(job.event, job.row, job.siblings, job.recipe)
+        task = seen.get("task")
+        if self._approvals is not None and task and task["status"] in ACTIONABLE and task.get("storyboard"):
+            link = self._approvals.link(task["id"], job.event["revision"], job.event["created_at"])
+            seen["task"] = {**task, "approval_url": link}
+        return seen
 
     async def _tried(self, job: Job, config: Any, delivery: Delivery) -> Settlement:
         """The attempt itself; only one that was made tells anything of its lane."""

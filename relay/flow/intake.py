@@ -157,10 +157,11 @@ class Intake(Loop):
         target: str = "",
         client_key: str | None = None,
         priority: int = 0,
+        by: str = "",
     ) -> Operation:
         """Write an edit or a compose down, to be sent once. Raises :class:`NotNow` if the task's state does not allow
         it, :class:`Conflict` while another operation is under way. The same ``client_key`` again returns the
-        operation that it made the first time."""
+        operation that it made the first time. ``by`` is whoever decided so, if it was a person."""
         known = await self._journal.tasks.operations(task.id)
         if client_key is None or all(one.client_key != client_key for one in known):
             allow(task, kind)
@@ -168,6 +169,7 @@ class Intake(Loop):
         operation = self._operation(task, kind, body, self._prices.operation(task, kind, body, target), priority)
         operation.target, operation.client_key = target, client_key
         data = {"operation": operation.id, "kind": kind, "target": target, "request": msgspec.Raw(body.encode())}
+        data |= {"by": by} if by else {}
         entry = Entry(task_id=task.id, at=now, kind="operation.accepted", data=data)
         accepted = await self._journal.tasks.operate(operation, entry)
         self.nudge()

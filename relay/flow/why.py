@@ -89,7 +89,11 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
         f" {len(d['deliveries'])} deliveries: {', '.join(d['deliveries']) or 'none'}"
     ),
     "poll.failed": lambda d: f"poll failed: {d['reason']}",
-    "operation.accepted": lambda d: f"{d['kind']} accepted" + (f" for {d['target']}" if d["target"] else ""),
+    "operation.accepted": lambda d: (
+        f"{d['kind']} accepted"
+        + (f" for {d['target']}" if d["target"] else "")
+        + (f": {d['by']} decided so" if d.get("by") else "")
+    ),
     "operation.refused": lambda d: f"refused: {d['reason']}",
     "operation.postponed": lambda d: f"not sent yet (attempt {d['attempt']}): {d['reason']}",
     "operation.cancelled": lambda d: f"the {d['kind']} was cancelled before it was sent",

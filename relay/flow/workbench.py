@@ -85,6 +85,8 @@ class Workbench:
         media = await self._journal.deliveries.media_of(task.id, finish.revision)
         whole = event(finish, task, [media_link(file, self._base_url) for file in media])
         head = {name: whole.pop(name) for name in ("id", "type", "created_at", "revision")}
+        if finish.event == "task.requires_action":
+            whole["task"] = {**whole["task"], "approval_url": f"{self._base_url}/approve/apv_preview"}
         return await self._seen(recipe, task, {**whole, "event": head}, rows)
 
     async def _seen(self, recipe: Recipe, task: TaskRow, context: dict[str, Any], rows: list[DeliveryRow]) -> Preview:

@@ -1,10 +1,12 @@
 """What a template can see. One place, so that the check, the preview and the docs agree."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from relay.contract import Task
 
-TASK = frozenset(Task.__struct_fields__)
+TASK = frozenset({*Task.__struct_fields__, "approval_url"})
+"""``approval_url``: a link that lets somebody decide on the storyboard; null while nobody has to."""
 EVENT = frozenset({"id", "type", "created_at", "revision"})
 MEDIA = frozenset({"url", "source_url", "name", "mime_type", "size", "sha256", "index"})
 STEP = frozenset({"url", "detail"})
@@ -53,6 +55,12 @@ def in_steps(events: Iterable[str], *, each: bool = False, failure: bool = False
     return everywhere(events) | {"media", "steps"} | more
 
 
+def complete(context: Mapping[str, Any]) -> dict[str, Any]:
+    """``context`` with what only some events bring as null, so that one recipe may be ``on`` several."""
+    task = context.get("task")
+    return {**context, "task": {"approval_url": None, **task}} if task else {**context}
+
+
 def nobody() -> dict[str, object]:
     """A task that is none: for a dead letter that was about no task."""
     return {**dict.fromkeys(TASK)}
@@ -97,6 +105,7 @@ def sample(event: str = "task.succeeded") -> dict[str, object]:
         "request_id": "req_sample",
         "error_code": "processing_failed" if failed else None,
         "error_message": "No usable video output was produced." if failed else None,
+        "approval_url": "http://127.0.0.1:8787/approve/sample" if event == "task.requires_action" else None,
     }
     file: dict[str, object] = {
         "url": "http://127.0.0.1:8787/media/med_sample/task_01k9sample.mp4",

@@ -12,7 +12,7 @@ from .document import Path, read
 from .environment import OUTPUT_MOST, SOURCE_MOST, Missing, TemplateEnvironment, say_what_is_there
 from .errors import RenderError
 from .model import LATE, Recipe, Step
-from .reach import NAMES
+from .reach import NAMES, complete
 
 STEP_MOST = 1024 * 1024
 """Characters of all rendered values of one step."""
@@ -63,6 +63,7 @@ class Renderer:
 
     def _reach(self, recipe: Recipe, context: Mapping[str, Any]) -> dict[str, Any]:
         begin()
+        context = complete(context)
         first = {name: context[name] for name in NAMES if name in context}
         filled: dict[str, Any] = _Filling(recipe, first).value(recipe.vars, ("vars",))
         return {**context, "vars": filled}

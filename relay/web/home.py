@@ -9,7 +9,7 @@ from litestar.response import Template
 from msgspec import Struct
 
 from relay.api.parts import TheAccount, TheClock, TheConnections, TheGovernor, TheJournal, TheShelf
-from relay.contract import Status
+from relay.contract import ACTIONABLE, Status
 from relay.flow.account import Account
 from relay.flow.shelf import Shelf
 from relay.journal import Journal, LaneRow, Verdict
@@ -50,6 +50,7 @@ async def home(
     needs = await journal.tasks.count([Status.STORYBOARD_READY, Status.REQUIRES_ACTION])
     lanes = await journal.lanes.all()
     views = await connections.views()
+    waiting = await journal.tasks.recent(5, None, None, list(ACTIONABLE)) if needs else []
     recent = await journal.tasks.recent(8)
     steps = await checklist(journal, account, shelf, bool(views), any(task.finished_at for task in recent))
     context: dict[str, Any] = {
@@ -59,6 +60,7 @@ async def home(
         "failed": finished.get("task.failed", 0),
         "succeeded": finished.get("task.succeeded", 0),
         "storyboards": needs,
+        "boards": [line_of(task) for task in waiting],
         "asks": needs + pulse.unconfirmed + pulse.dead_deliveries,
         "health": [_health(lane) for lane in lanes],
         "tasks": [line_of(task) for task in recent],

@@ -3,13 +3,19 @@
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from relay.flow.approvals import Approvals
 from relay.flow.poll import Poller
+from relay.flow.shots import Shots
+from relay.flow.storyboard import Storyboards
 from relay.settings import Settings
 
 from .gate import Session
 from .live import Live
 
+TheApprovals = NamedDependency[SkipValidation[Approvals]]
 TheLive = NamedDependency[SkipValidation[Live]]
 ThePoller = NamedDependency[SkipValidation[Poller]]
 TheSession = NamedDependency[SkipValidation[Session]]
+TheShots = NamedDependency[SkipValidation[Shots]]
+TheStoryboards = NamedDependency[SkipValidation[Storyboards]]
 TheSettings = NamedDependency[SkipValidation[Settings]]

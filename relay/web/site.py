@@ -21,12 +21,15 @@ from .people import PeoplePages
 from .render import HEADERS
 from .setup import SetupPages
 from .sign_in import SignInController
+from .storyboard import ApprovalPages, StoryboardPages
 from .tasks import TaskPages
 
 HANDLERS: list[Any] = [
     SignInController,
     home,
     TaskPages,
+    StoryboardPages,
+    ApprovalPages,
     DeliveryPages,
     ConnectionPages,
     PeoplePages,

@@ -20,6 +20,7 @@ from relay.api.parts import (
     TheSettler,
 )
 from relay.contract import Status, encode
+from relay.contract.pricing import Estimate
 from relay.flow.cancel import TooLate
 from relay.flow.estimate import Quotes
 from relay.flow.intake import Origin
@@ -240,11 +241,15 @@ async def _record(task: TaskRow, story: Story, journal: Journal) -> dict[str, An
 
 def price_of(task: TaskRow, quotes: Quotes) -> str:
     """What the same request costs again."""
-    price = quotes.price(task.workflow, task.request)
-    if price.least is None or price.most is None:
+    return price(quotes.price(task.workflow, task.request))
+
+
+def price(estimate: Estimate) -> str:
+    """What something costs, as the end of a sentence: ``for 25 credits``."""
+    if estimate.least is None or estimate.most is None:
         return "at a price that Beat API tells"
-    amount = f"{price.least:f}" if price.least == price.most else f"{price.least:f} to {price.most:f}"
-    return f"for {amount} {price.unit}"
+    amount = f"{estimate.least:f}" if estimate.least == estimate.most else f"{estimate.least:f} to {estimate.most:f}"
+    return f"for {amount} {'credit' if estimate.unit == 'credits' and amount == '1' else estimate.unit}"
 
 
 def curl(task: TaskRow, url: str) -> str:

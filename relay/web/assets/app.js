@@ -26,9 +26,12 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (!part.classList || !part.classList.contains("live")) return;
   const typing = part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
   const watching = [...part.querySelectorAll("video")].some((video) => !video.paused);
-  if (typing || watching || part.querySelector("input:checked[type=checkbox]")) event.preventDefault();
+  const begun = [...part.querySelectorAll("textarea, input[type=text]")].some((field) => field.value !== field.defaultValue);
+  if (typing || begun || watching || part.querySelector("input:checked[type=checkbox]")) event.preventDefault();
 });
 if (window.Idiomorph) {
+  // what somebody has typed and not sent is theirs
+  Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !(old.tagName === "TEXTAREA" && old.value !== old.defaultValue);
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.tagName === "DETAILS");
 }
 
@@ -94,7 +97,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "g") going = true;
   else if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
-  else if (event.key === "/") document.getElementById("menu").open = true, document.getElementById("q").focus(), event.preventDefault();
+  else if (event.key === "/" && document.getElementById("q")) document.getElementById("menu").open = true, document.getElementById("q").focus(), event.preventDefault();
   else if (event.key === "?" && dialog) dialog.showModal();
 });
 

@@ -101,7 +101,7 @@ def test_an_error_names_place_expression_reach_and_what_was_meant() -> None:
         fill("https://x/{{ task.titel }}")
     message = str(caught.value)
     assert message.startswith("r.yaml:1: steps.a.with.value ('https://x/{{ task.titel }}'): 'titel' is not there;")
-    assert "in reach: completed_at, created_at" in message
+    assert "in reach: approval_url, completed_at, created_at" in message
     with pytest.raises(RenderError, match=r"did you mean 'artist'\?"):
         fill("{{ row.artits }}")
 
