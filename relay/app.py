@@ -93,6 +93,13 @@ from relay.web.site import assets, pages
 
 log = logging.getLogger("beatrelay")
 
+_PARTS = (
+    "account approvals batches canceller clock connections deliverer endpoints events governor inputs intake"
+    " journal keys metrics people poller provider quotes reconciler replayer settler sheets shelf shots store"
+    " storyboards triggers workbench"
+)
+"""What handlers may ask for by these names (:mod:`relay.api.parts`, :mod:`relay.web.parts`)."""
+
 
 class Relay:
     """A whole relay: its parts in the order in which they depend on each other."""
@@ -325,38 +332,7 @@ def create_app(relay: Relay) -> Litestar:
         ],
         guards=[require_scope(relay.keys)],
     )
-    parts = {
-        "journal": relay.journal,
-        "clock": relay.clock,
-        "intake": relay.intake,
-        "canceller": relay.canceller,
-        "governor": relay.governor,
-        "quotes": relay.quotes,
-        "reconciler": relay.reconciler,
-        "sheets": relay.sheets,
-        "batches": relay.batches,
-        "triggers": relay.triggers,
-        "store": relay.store,
-        "metrics": relay.metrics,
-        "shelf": relay.shelf,
-        "workbench": relay.workbench,
-        "settler": relay.settler,
-        "inputs": relay.inputs,
-        "keys": relay.keys,
-        "endpoints": relay.endpoints,
-        "events": relay.events,
-        "provider": relay.provider,
-        "connections": relay.connections,
-        "deliverer": relay.deliverer,
-        "replayer": relay.replayer,
-        "poller": relay.poller,
-        "people": relay.people,
-        "account": relay.account,
-        "approvals": relay.approvals,
-        "storyboards": relay.storyboards,
-        "shots": relay.shots,
-        "spool_folder": relay.settings.data / "uploads",
-    }
+    parts = {name: getattr(relay, name) for name in _PARTS.split()} | {"spool_folder": relay.settings.data / "uploads"}
     return Litestar(
         route_handlers=[
             asgi(PATH, is_mount=True, copy_scope=False)(webhook_route(relay.inbox)),
