@@ -36,12 +36,14 @@ class Forks:
         )
         atexit.register(self.close)
 
-    def call(self, function: str, **arguments: Any) -> Ended:
-        """Call ``module:function`` with JSON arguments; returns when it has ended."""
+    def call(self, function: str, *, imports: str = "", **arguments: Any) -> Ended:
+        """Call ``module:function`` with JSON arguments; returns when it has ended. ``imports`` names a module that is
+        imported before, once for all calls."""
+        order = {"function": function, "arguments": arguments, "imports": imports}
         with self._lock:
             assert self._process.stdin is not None
             assert self._process.stdout is not None
-            self._process.stdin.write(json.dumps({"function": function, "arguments": arguments}) + "\n")
+            self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         ended = Ended(**json.loads(answer))
@@ -68,6 +70,8 @@ def _main() -> None:
         if module not in warm:
             warm.add(module)
             getattr(sys.modules[module], "warm", lambda: None)()
+        if order["imports"]:
+            importlib.import_module(order["imports"])
         with tempfile.TemporaryFile("w+") as said:
             pid = os.fork()
             if pid == 0:

@@ -17,7 +17,7 @@ from .settings import SlackConfig, SlackConnection, check_message, read_connecti
 
 
 class Slack(Connector):
-    """Once with a bot token: one message, one file. At least once through an incoming webhook."""
+    """Once with a bot token; at least once through an incoming webhook."""
 
     name: ClassVar[str] = "slack"
     Config = SlackConfig

@@ -3,8 +3,8 @@
 One delivery of one finish, with a real journal and media store on disk, the real deliverer and your connector. A life
 passes *moments*: after each HTTP answer (``answered POST /path``), before and after each note (``note NAME``, ``noted
 NAME``), and ``settle``, when the connector is done and nothing of it is on disk yet. The seed says at which one the
-relay dies: half of the seeds at ``settle``, the others at one of the first moments. Then a second life starts on the
-same folder and works until the delivery is done or dead. You count the effects at the destination::
+relay's process gets its SIGKILL: half of the seeds at ``settle``, the others at one of the first moments. Then a second
+life starts on the same folder and works until the delivery is done or dead. You count the effects at the destination::
 
     @pytest.mark.parametrize("seed", range(100))
     async def test_one_message_whatever_the_moment(tmp_path: Path, seed: int) -> None:
@@ -14,21 +14,17 @@ same folder and works until the delivery is done or dead. You count the effects 
             death = await killed(tmp_path, case, seed)
         assert death.row.state == "done", death
         assert len(fake.messages) == 1, death
-
-``killed(…)`` dies in-process (nothing more is written, no request leaves, all tasks are cancelled): some 30 ms each.
-``killed(…, sigkill=True)`` runs the first life in a process of its own that is killed with SIGKILL at the same moment:
-about 1 s each, for a few seeds.
 """
 
 import asyncio
 import functools
+import gc
 import hashlib
 import importlib
 import os
 import random
 import signal
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -60,6 +56,7 @@ from relay.net import Egress, guarded_client
 from relay.recipe import Recipe, RecipeSet, Renderer, parse
 from relay.settings import Settings
 from relay.vault import open_vault
+from tests.forks import forks
 from tests.virtual import VirtualClock
 
 TASK = "task_killed"
@@ -95,48 +92,65 @@ class Death:
     seed: int
     at: str | None
     first: list[str]
-    """The moments that the first life passed (of a SIGKILLed one only the last is known)."""
+    """The moments that the first life passed."""
     second: list[str]
     row: DeliveryRow
 
 
-async def killed(folder: Path, case: Case, seed: int, *, sigkill: bool = False) -> Death:
-    """Two lives of one delivery, with a death between them."""
-    if sigkill:
-        first = await _in_a_process(folder, case, seed)
-        at = first[-1] if first else None
-    else:
-        life = Life(folder, case, _doom(seed))
-        await life.live()
-        first, at = life.passed, life.died_at
-    second = Life(folder, case, lambda _name, _number: False, start=1)
+async def killed(folder: Path, case: Case, seed: int) -> Death:
+    """Two lives of one delivery, with a SIGKILL between them."""
+    module = case.connector.partition(":")[0]
+    order = {"folder": str(folder), "case": msgspec.json.encode(case).decode(), "seed": seed}
+    first = await asyncio.to_thread(forks().call, f"{__name__}:first_life", imports=module, **order)
+    assert first.code in (0, -signal.SIGKILL)
+    second = Life(folder, case, start=1)
     row = await second.live()
-    assert row is not None
-    return Death(seed, at, first, second.passed, row)
+    return Death(seed, first.lines[-1] if first.code else None, first.lines, second.passed, row)
 
 
-def _doom(seed: int) -> Callable[[str, int], bool]:
+def first_life(folder: str, case: str, seed: int) -> None:
+    """Live until the moment of the seed; each one that is passed is printed."""
     chance = random.Random(seed)
     early = chance.randint(1, FIRST_MOMENTS) if chance.random() < 0.5 else None
-    return lambda name, number: name == "settle" or number == early
+    number = 0
+
+    def pass_by(name: str) -> None:
+        nonlocal number
+        number += 1
+        print(name, flush=True)
+        if name == "settle" or number == early:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def live() -> None:
+        await Life(Path(folder), msgspec.json.decode(case, type=Case), pass_by).live()
+
+    asyncio.run(live())
+
+
+def warm() -> None:
+    """A whole life, so that those to come need not import, compile and read certificates first."""
+
+    async def live(folder: Path) -> None:
+        case = Case("connectors.folder:Folder", {"path": "{{ row.title }}.mp4"}, {"root": str(folder / "shelf")})
+        await Life(folder, case).live()
+        async with guarded_client(Egress(["127.0.0.0/8"])) as client:
+            with suppress(httpx.ConnectError):
+                await client.get("http://127.0.0.1:1/")
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(live(Path(folder)))
+    gc.collect()
+    gc.freeze()
 
 
 class Life:
     """One life of a relay that has nothing to do but this delivery."""
 
     def __init__(
-        self,
-        folder: Path,
-        case: Case,
-        doomed: Callable[[str, int], bool],
-        *,
-        start: int = 0,
-        die: Callable[[str], None] = lambda _: None,
+        self, folder: Path, case: Case, pass_by: Callable[[str], None] = lambda _: None, *, start: int = 0
     ) -> None:
         self.passed: list[str] = []
-        self.died_at: str | None = None
-        self._doomed, self._die = doomed, die
-        self._end = asyncio.Event()
+        self._pass_by = pass_by
         self._case, self._folder = case, folder
         self.clock = VirtualClock(seed=start, now=1_800_000_000.0 + start * 60)
         self._store = MediaStore(folder / "media")
@@ -149,25 +163,20 @@ class Life:
 
     def _watch(self) -> None:
         """Put a moment beside everything that leaves or stays."""
-        self._client._transport = _Watched(self._client._transport, self.moment)
-        settle, put, write = self.journal.deliveries.settle, self.journal.notes.put, self.journal.write
+        self._client._transport = _Watched(self._client._transport, self._moment)
+        settle, put = self.journal.deliveries.settle, self.journal.notes.put
 
-        async def dying_settle(settlement: Settlement) -> bool:
-            await self.moment("settle")
+        async def watched_settle(settlement: Settlement) -> bool:
+            self._moment("settle")
             return await settle(settlement)
 
-        async def dying_put(scope: str, name: str, value: bytes, now: float) -> None:
-            await self.moment(f"note {name}")
+        async def watched_put(scope: str, name: str, value: bytes, now: float) -> None:
+            self._moment(f"note {name}")
             await put(scope, name, value, now)
-            await self.moment(f"noted {name}")
+            self._moment(f"noted {name}")
 
-        async def dying_write(change: Callable[[Any], Any]) -> Any:
-            self._gone()
-            return await write(change)
-
-        self.journal.deliveries.settle = dying_settle
-        self.journal.notes.put = dying_put
-        self.journal.write = dying_write
+        self.journal.deliveries.settle = watched_settle
+        self.journal.notes.put = watched_put
 
     def _make_deliverer(self) -> Deliverer:
         recipes = RecipeSet([self._recipe])
@@ -189,42 +198,27 @@ class Life:
             connections,
         )
 
-    async def moment(self, name: str) -> None:
+    def _moment(self, name: str) -> None:
         """Something happened; perhaps it was the last thing."""
-        self._gone()
         self.passed.append(name)
-        if self._doomed(name, len(self.passed)):
-            self.died_at = name
-            self._die(name)
-            self._end.set()
-            await asyncio.Event().wait()
+        self._pass_by(name)
 
-    async def live(self) -> DeliveryRow | None:
-        """Work until death, or until the delivery is over; gives its last row then."""
-        before = asyncio.all_tasks()
-        working = asyncio.create_task(self._work())
-        ending = asyncio.create_task(self._end.wait())
+    async def live(self) -> DeliveryRow:
+        """Work until the delivery is over; gives its last row."""
         async with asyncio.timeout(LONGEST):
-            await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
-        mine = asyncio.all_tasks() - before - {asyncio.current_task(), working}
-        for task in {*mine, working} if self.died_at else {ending}:
-            task.cancel()
-        await asyncio.gather(*mine, return_exceptions=True)
-        with suppress(asyncio.CancelledError):
-            await working
+            row = await self._work()
         await self._client.aclose()
-        row = await self.journal.deliveries.get(DELIVERY)
         await self.journal.close()
         return row
 
-    async def _work(self) -> None:
+    async def _work(self) -> DeliveryRow:
         if await self.journal.tasks.get(TASK) is None:
             await self._begin()
         while True:
             row = await self.journal.deliveries.get(DELIVERY)
             assert row is not None
             if row.state in ("done", "dead"):
-                return
+                return row
             due = await self.journal.deliveries.next_due()
             self.clock.advance(max(0.0, (due or 0.0) - self.clock.now()) + 0.001)
             await self._deliverer.step()
@@ -269,10 +263,6 @@ class Life:
             stored_at=now,
         )
 
-    def _gone(self) -> None:
-        if self.died_at is not None:
-            raise asyncio.CancelledError  # a dead process does nothing more
-
 
 def _journal(file: Path) -> Path:
     """A life begins with an empty journal that has its tables, copied because making them takes longest."""
@@ -293,12 +283,12 @@ def _empty_journal() -> bytes:
 class _Watched(httpx.AsyncBaseTransport):
     """The relay's own transport, with a moment after each answer."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, moment: Callable[[str], Any]) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, moment: Callable[[str], None]) -> None:
         self._inner, self._moment = inner, moment
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._inner.handle_async_request(request)
-        await self._moment(f"answered {request.method} {request.url.path}")
+        self._moment(f"answered {request.method} {request.url.path}")
         return response
 
     async def aclose(self) -> None:
@@ -350,33 +340,3 @@ def _row(recipe: Recipe, now: float) -> DeliveryRow:
         updated_at=now,
         due_at=now,
     )
-
-
-async def _in_a_process(folder: Path, case: Case, seed: int) -> list[str]:
-    order = folder / "first-life.json"
-    order.write_bytes(msgspec.json.encode({"folder": str(folder), "case": case, "seed": seed}))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.integration.kill_harness", str(order), stdout=asyncio.subprocess.PIPE
-    )
-    said, _ = await asyncio.wait_for(process.communicate(), LONGEST)
-    assert process.returncode in (0, -signal.SIGKILL), f"the first life ended with {process.returncode}"
-    return said.decode().splitlines()
-
-
-def _main(order: Path) -> None:
-    """A first life whose end is a real SIGKILL."""
-    wanted = msgspec.json.decode(order.read_bytes())
-
-    def die(name: str) -> None:
-        print(name, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    async def live() -> None:
-        case = msgspec.convert(wanted["case"], Case)
-        await Life(Path(wanted["folder"]), case, _doom(wanted["seed"]), die=die).live()
-
-    asyncio.run(live())
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]))

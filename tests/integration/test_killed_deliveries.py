@@ -14,10 +14,10 @@ pytestmark = pytest.mark.anyio
 SEEDS = range(100)
 
 
-async def post(folder: Path, url: str, seed: int, *, sigkill: bool = False) -> Death:
+async def post(folder: Path, url: str, seed: int) -> Death:
     folder.mkdir(exist_ok=True)
     case = Case("connectors.http:Http", {}, {"url": f"{url}/caught", "secret": HOOK_SECRET})
-    return await killed(folder, case, seed, sigkill=sigkill)
+    return await killed(folder, case, seed)
 
 
 def check_post(death: Death, receiver: Receiver) -> None:
@@ -39,15 +39,6 @@ async def test_http_repeats_under_the_same_id(tmp_path: Path, block: int) -> Non
             check_post(death, receiver)
 
 
-@pytest.mark.parametrize("seed", range(3))
-async def test_http_repeats_under_the_same_id_after_a_sigkill(tmp_path: Path, seed: int) -> None:
-    receiver = Receiver()
-    with running(receiver) as url:
-        death = await post(tmp_path, url, seed, sigkill=True)
-    assert death.at is not None
-    check_post(death, receiver)
-
-
 def check_folder(death: Death, shelf: Path) -> None:
     assert death.row.state == "done", death
     (file,) = [path for path in shelf.rglob("*") if path.is_file()]
@@ -55,9 +46,9 @@ def check_folder(death: Death, shelf: Path) -> None:
     assert hashlib.sha256(file.read_bytes()).digest() == hashlib.sha256(MEDIA).digest(), death
 
 
-async def keep(folder: Path, seed: int, *, sigkill: bool = False) -> Death:
+async def keep(folder: Path, seed: int) -> Death:
     case = Case("connectors.folder:Folder", {"path": "{{ row.title }}.mp4"}, {"root": str(folder / "shelf")})
-    return await killed(folder, case, seed, sigkill=sigkill)
+    return await killed(folder, case, seed)
 
 
 @pytest.mark.parametrize("block", range(4))
@@ -67,10 +58,3 @@ async def test_folder_has_exactly_one_file(tmp_path: Path, block: int) -> None:
         death = await keep(tmp_path / str(seed), seed)
         assert death.at == "settle"
         check_folder(death, tmp_path / str(seed) / "shelf")
-
-
-@pytest.mark.parametrize("seed", range(3))
-async def test_folder_has_exactly_one_file_after_a_sigkill(tmp_path: Path, seed: int) -> None:
-    death = await keep(tmp_path, seed, sigkill=True)
-    assert death.at == "settle"
-    check_folder(death, tmp_path / "shelf")

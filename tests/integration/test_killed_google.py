@@ -15,11 +15,11 @@ pytestmark = pytest.mark.anyio
 SEEDS = range(100)
 
 
-async def upload(folder: Path, fake: DriveFake, url: str, seed: int, *, sigkill: bool = False) -> Death:
+async def upload(folder: Path, fake: DriveFake, url: str, seed: int) -> Death:
     folder.mkdir()
     case = Case("connectors.google_drive:GoogleDrive", {"folder": f"seed {seed}"}, person(url, folder="shared_root"))
     before = set(fake.contents)
-    death = await killed(folder, case, seed, sigkill=sigkill)
+    death = await killed(folder, case, seed)
     assert death.row.state == "done", death
     assert death.at is not None, f"seed {seed} did not kill"
     assert [fake.contents[file] for file in fake.contents.keys() - before] == [MEDIA], death
@@ -36,20 +36,12 @@ async def test_google_drive_holds_exactly_one_file(tmp_path: Path, block: int) -
             await upload(tmp_path / str(seed), fake, url, seed)
 
 
-async def test_google_drive_holds_exactly_one_file_after_a_sigkill(tmp_path: Path) -> None:
-    fake = DriveFake()
-    fake.add_folder("shared_root", "Releases", drive="shared_root")
-    with running(fake) as url:
-        for seed in range(3):
-            await upload(tmp_path / str(seed), fake, url, seed, sigkill=True)
-
-
-async def write(folder: Path, fake: SheetsFake, url: str, seed: int, *, sigkill: bool = False) -> None:
+async def write(folder: Path, fake: SheetsFake, url: str, seed: int) -> None:
     folder.mkdir()
     fake.tabs["Videos"] = [["Title", "Seed"]]
     with_ = {"values": {"Title": "=1+1", "Seed": seed}}
     case = Case("connectors.google_sheets:GoogleSheets", with_, person(url, spreadsheet="sheet_1"))
-    death = await killed(folder, case, seed, sigkill=sigkill)
+    death = await killed(folder, case, seed)
     assert death.row.state == "done", death
     assert death.at is not None, f"seed {seed} did not kill"
     assert fake.rows == [["Title", "Seed", "_beatrelay_id"], ["=1+1", seed, "dlv_killed"]], death
@@ -61,10 +53,3 @@ async def test_google_sheets_holds_exactly_one_row(tmp_path: Path, block: int) -
     with running(fake) as url:
         for seed in SEEDS[block::4]:
             await write(tmp_path / str(seed), fake, url, seed)
-
-
-async def test_google_sheets_holds_exactly_one_row_after_a_sigkill(tmp_path: Path) -> None:
-    fake = SheetsFake()
-    with running(fake) as url:
-        for seed in range(3):
-            await write(tmp_path / str(seed), fake, url, seed, sigkill=True)

@@ -13,10 +13,10 @@ GAP = "note sent"
 """The server has the mail, and the relay has not yet noted it."""
 
 
-async def mailed(folder: Path, port: int, seed: int, *, sigkill: bool = False) -> Death:
+async def mailed(folder: Path, port: int, seed: int) -> Death:
     folder.mkdir(exist_ok=True)
     there = {"host": "127.0.0.1", "port": str(port), "tls": "none", "sender": "studio@example.com"}
-    return await killed(folder, Case("connectors.email:Email", dict(WITH), there), seed, sigkill=sigkill)
+    return await killed(folder, Case("connectors.email:Email", dict(WITH), there), seed)
 
 
 def check(death: Death, box: Mailbox) -> None:
@@ -35,10 +35,3 @@ async def test_one_mail_but_for_the_gap(tmp_path: Path, block: int) -> None:
             deaths.add(death.at)
             check(death, box)
     assert {"settle", GAP} <= deaths, "both sides of the gap were tried"
-
-
-@pytest.mark.parametrize("seed", range(3))
-async def test_after_a_sigkill_too(tmp_path: Path, seed: int) -> None:
-    box = Mailbox()
-    with mail_server(box) as port:
-        check(await mailed(tmp_path, port, seed, sigkill=True), box)

@@ -187,13 +187,13 @@ async def test_a_check_names_the_workspace(slack: Workspace) -> None:
 
 
 @pytest.mark.parametrize("block", range(4))
-@pytest.mark.parametrize("where", ["thread", "message"])
-async def test_one_message_and_one_file_whatever_the_moment_of_death(tmp_path: Path, block: int, where: str) -> None:
+async def test_one_message_and_one_file_whatever_the_moment_of_death(tmp_path: Path, block: int) -> None:
     fake = FakeSlack()
     with running(fake) as url:
         connection = {"token": "xoxb-test", "channel": "#releases", "api_url": f"{url}/api"}
-        case = Case("connectors.slack:Slack", {"text": "{{ row.title }}", "file": where}, connection)
         for seed in range(100)[block::4]:
+            where = ("thread", "message")[seed // 4 % 2]
+            case = Case("connectors.slack:Slack", {"text": "{{ row.title }}", "file": where}, connection)
             fake.messages.clear()
             fake.files.clear()
             (tmp_path / str(seed)).mkdir()
@@ -202,6 +202,17 @@ async def test_one_message_and_one_file_whatever_the_moment_of_death(tmp_path: P
             assert death.at is not None, f"seed {seed} did not kill"
             assert len(fake.messages) == 1, death
             assert [len(file.shared) for file in fake.files.values() if file.shared] == [1], death
+
+
+async def test_a_webhook_killed_after_its_answer_says_it_twice(tmp_path: Path) -> None:
+    fake = FakeSlack()
+    with running(fake) as url:
+        case = Case("connectors.slack:Slack", {"text": "done"}, {"webhook_url": f"{url}/services/T/B/X"})
+        for seed in range(10):
+            fake.webhooks.clear()
+            (tmp_path / str(seed)).mkdir()
+            death = await killed(tmp_path / str(seed), case, seed)
+            assert (death.row.state, len(fake.webhooks)) == ("done", 2), death
 
 
 def test_slacks_own_client_agrees_with_the_fake(slack: Workspace) -> None:
