@@ -2,9 +2,9 @@
 
 import argparse
 
-from tests.bench import fanout, ingest, outbox, s3, sheets
+from tests.bench import fanout, ingest, outbox, pages, s3, sheets
 
-BENCHES = {"ingest": ingest, "outbox": outbox, "fanout": fanout, "sheets": sheets, "s3": s3}
+BENCHES = {"ingest": ingest, "outbox": outbox, "fanout": fanout, "sheets": sheets, "s3": s3, "pages": pages}
 
 
 def main() -> None:

@@ -1,31 +1,54 @@
-"""The outbox costs the same with a million deliveries waiting: every statement of its round finds its rows by index."""
+"""How SQLite goes about the questions that are asked all the time: never through everything that was ever done."""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from relay.journal import SqliteJournal, sqlite_lanes, sqlite_order
+from relay.journal import DeliveryFilter, DeliveryState, SqliteJournal
+from relay.journal.sqlite_found import find
+from relay.journal.sqlite_queue import _LOAD, _SPENT  # pyright: ignore[reportPrivateUsage]
 
-HOT = {
-    "lanes": (sqlite_lanes._DUE_LANES, {"now": 1}),
-    "claim": (sqlite_lanes._CLAIM, {"ids": "[]", "now": 1, "until": 2, "probe": 0}),
-    "park": (sqlite_lanes._PARK, {}),
-    "free": (sqlite_lanes._FREE, {"lane": "a", "now": 1}),
-    "earlier": (sqlite_order._EARLIER, ("task", 2, "lane")),
-    "release": (sqlite_order._RELEASE, {"now": 1, "over": "dlv", "kind": "step"}),
-}
+OVER: set[DeliveryState] = {"done"}
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """An empty journal, to be asked how it would go about something."""
+    await SqliteJournal.open(tmp_path / "journal.db").close()
+    connection = sqlite3.connect(tmp_path / "journal.db")
+    connection.row_factory = sqlite3.Row
+    yield connection
+    connection.close()
+
+
+def plans(connection: sqlite3.Connection, statements: list[str]) -> list[str]:
+    """The plan of each statement that was run, a line a step."""
+    return [row["detail"] for sql in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("name", HOT)
-async def test_no_statement_of_the_round_looks_at_every_delivery(tmp_path: Path, name: str) -> None:
-    journal = SqliteJournal.open(tmp_path / "journal.db")
-    await journal.close()
-    connection = sqlite3.connect(tmp_path / "journal.db")
-    sql, given = HOT[name]
-    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", given)]
-    connection.close()
-    assert not [line for line in plan if line.startswith("SCAN deliveries")], plan
-    counted = [line for line in plan if "deliveries_lane_state" in line]
-    assert counted or name != "lanes", f"those under way are counted among all that wait: {plan}"
+@pytest.mark.parametrize("state", sorted(set(get_args(DeliveryState)) - OVER))
+@pytest.mark.parametrize("recipe", [None, "Keep"])
+async def test_what_is_not_over_is_found_by_its_own_index(
+    journal: sqlite3.Connection, state: DeliveryState, recipe: str | None
+) -> None:
+    seen: list[str] = []
+    journal.set_trace_callback(seen.append)
+    find(journal, DeliveryFilter(states=[state], recipe=recipe), 51, "dlv_1")
+    journal.set_trace_callback(None)
+    plan = plans(journal, seen)
+    assert any("deliveries_not_over" in step or "deliveries_lane_state" in step for step in plan), plan
+
+
+@pytest.mark.anyio
+async def test_what_runs_is_counted_from_the_operations_of_late(journal: sqlite3.Connection) -> None:
+    given = {"since": 0, "seen": 0}
+    plan = [row["detail"] for row in journal.execute(f"EXPLAIN QUERY PLAN {_LOAD}", given)]
+    plan += [row["detail"] for row in journal.execute(f"EXPLAIN QUERY PLAN {_SPENT}", (0,))]
+    joined = [step for step in plan if step.startswith(("SEARCH o ", "SEARCH t "))]
+    assert joined[0].startswith("SEARCH o USING INDEX operations_sent"), "the few operations first, not all tasks"
+    assert "id=?" in joined[1], joined
+    assert not any(step.startswith("SCAN operations") and "INDEX" not in step for step in plan)
