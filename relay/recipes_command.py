@@ -21,7 +21,8 @@ from relay.journal import SqliteJournal
 from relay.log import hide
 from relay.recipe import Preview, Problem, Recipe, RecipeErrors, check, load_folder, parse
 from relay.recipe.errors import suggestion
-from relay.recipe.schema import schema
+from relay.recipe.gallery import SCHEMA, gallery, own_copy
+from relay.recipe.schema import TITLE, schema
 from relay.settings import Settings, SettingsError, load
 from relay.vault import Vault, VaultError, new_key, open_vault
 
@@ -84,7 +85,8 @@ def list_command(path: Path) -> None:
 @click.argument("name", required=False)
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("recipes"), show_default=True)
 def new_command(name: str | None, folder: Path) -> None:
-    """Copy the recipe NAME of the gallery into your folder; without NAME, list the gallery. Never overwrites."""
+    """Copy the recipe NAME of the gallery into your folder; without NAME, list the gallery. Never overwrites a recipe.
+    Beside it stands schema.json, by which an editor completes and checks what you write."""
     shipped = gallery()
     if name is None:
         width = max(map(len, shipped))
@@ -97,17 +99,18 @@ def new_command(name: str | None, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with target.open("x", encoding="utf-8") as made:
-            made.write(shipped[name].read_text(encoding="utf-8"))
+            made.write(own_copy(shipped[name]))
     except FileExistsError as error:
         raise click.ClickException(f"{target} exists; remove or rename it first") from error
+    _write_schema(folder)
     click.echo(f"wrote {target}; change it, then: beatrelay recipes check {folder}")
 
 
-def gallery() -> dict[str, Path]:
-    """The shipped recipes by name, from the wheel or from a clone."""
-    places = (Path(__file__).parent / "shipped" / "gallery", Path(__file__).parents[1] / "recipes" / "gallery")
-    files = next((sorted(place.glob("*.yaml")) for place in places if place.is_dir()), list[Path]())
-    return {file.stem: file for file in files}
+def _write_schema(folder: Path) -> None:
+    """Put the schema for editors beside the recipes, or bring it up to the connectors of today."""
+    file, fresh = folder / SCHEMA, schema(_configs())
+    if not file.exists() or TITLE in file.read_text(encoding="utf-8", errors="replace"):
+        file.write_bytes(fresh)
 
 
 async def _previewed(recipe: Recipe, task_id: str | None, settings: Settings) -> list[Preview]:

@@ -1,5 +1,6 @@
 """Filters that this work needs, besides Jinja's harmless ones."""
 
+import html
 import json
 import re
 import unicodedata
@@ -72,6 +73,11 @@ def markdown(value: Any) -> str:
     return re.sub(r"([\\`*_{}\[\]<>()#+.!|~-])", r"\\\1", str(value))
 
 
+def escape(value: Any) -> str:
+    """Text that HTML shows as it is, also within quotes."""
+    return html.escape(str(value))
+
+
 def filename(value: Any) -> str:
     """A file name that is safe on every system; keeps letters of all languages and the extension."""
     cleaned = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", unicodedata.normalize("NFC", str(value))).strip(" .")
@@ -100,5 +106,6 @@ FILTERS = {
     "slack": slack,
     "slack_escape": slack_escape,
     "markdown": markdown,
+    "e": escape,
     "filename": filename,
 }

@@ -75,6 +75,14 @@ def sample_step() -> dict[str, object]:
         "status": 200,
         "response": "ok",
         "json": {},
+        "bucket": "sample-bucket",
+        "key": "videos/sample.mp4",
+        "channel": "C0123456789",
+        "ts": "1784188935.000100",
+        "id": "1AbCsample",
+        "name": "sample.mp4",
+        "folder": "1AbCfolder",
+        "row": 7,
     }
     return {"url": "https://example.com/result-of-the-step", "detail": detail}
 

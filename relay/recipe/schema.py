@@ -7,6 +7,7 @@ import msgspec
 
 from .model import EACH_MEDIA, EVENTS, Recipe, Schedule
 
+TITLE = "A recipe of beatrelay"
 _NOT_IN_A_FILE = ("file", "source", "hash", "schedule")
 _TEMPLATE = {"type": "string", "pattern": r"\{[{%]"}
 """Where a number or a mapping is wanted, a template may give it."""
@@ -40,7 +41,7 @@ def schema(configs: Mapping[str, type[msgspec.Struct]]) -> bytes:
     ]
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A recipe of beatrelay",
+        "title": TITLE,
         "$ref": "#/$defs/Recipe",
         "$defs": {name: parts[name] for name in sorted(parts)},
     }

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 
 from connectors import discover
 from relay.cli import main
+from relay.recipe.document import read
+from relay.recipe.gallery import gallery
 from relay.recipe.schema import schema
-from relay.recipes_command import gallery
 
 CONFIGS = {name: connector.Config for name, connector in discover()[0].items()}
 GALLERY = Path("recipes/gallery")
+SHIPPED = sorted(Path("recipes").rglob("*.yaml"))
 
 
 def run(*arguments: str) -> Result:
@@ -35,6 +38,21 @@ def test_a_recipe_of_the_gallery_is_copied_once_and_passes_the_check(tmp_path: P
     assert (tmp_path / "zapier.yaml").read_text().endswith("# mine\n")
     assert "1 recipe is fine" in run("check", str(tmp_path), "--config", str(tmp_path / "none.toml")).output
     assert "did you mean 'zapier'?" in run("new", "zappier", "--folder", str(tmp_path)).output
+
+
+def test_a_copy_names_its_schema_which_stands_beside_it(tmp_path: Path) -> None:
+    mine = tmp_path / "schema.json"
+    run("new", "slack-video", "--folder", str(tmp_path))
+    copy = (tmp_path / "slack-video.yaml").read_text().splitlines()
+    assert copy[0] == "# yaml-language-server: $schema=schema.json"
+    assert copy[1:] == (GALLERY / "slack-video.yaml").read_text().splitlines()[1:]
+    assert mine.read_bytes() == schema(CONFIGS)
+    mine.write_text(mine.read_text().replace('"slack"', '"slacker"'))
+    run("new", "zapier", "--folder", str(tmp_path))
+    assert mine.read_bytes() == schema(CONFIGS), "brought up to date"
+    mine.write_text('{"title": "somebody else\'s"}')
+    run("new", "make", "--folder", str(tmp_path))
+    assert mine.read_text() == '{"title": "somebody else\'s"}'
 
 
 def test_recipes_are_listed_with_when_and_what() -> None:
@@ -64,6 +82,29 @@ class TestSchema:
         assert {"http", "folder"} <= set(known)
         fresh = schema({name: CONFIGS[name] for name in known})
         assert committed == fresh, "beatrelay recipes schema > recipes/schema.json"
+
+    @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+    def test_every_shipped_recipe_fits_the_schema_that_it_names(self, path: Path) -> None:
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        named = path.parent / first.removeprefix("# yaml-language-server: $schema=")
+        validator = Draft202012Validator(json.loads(named.read_bytes()))
+        assert [error.message for error in validator.iter_errors(read(path.read_text(), str(path)).data)] == []
+
+    @pytest.mark.parametrize(
+        ("wrong", "where"),
+        [
+            ({"on": "task.succeded"}, ["on"]),
+            ({"on": {"schedul": "0 9 * * mon"}}, ["on"]),
+            ({"steps": {"a": {"use": "htp"}}}, ["steps", "a", "use"]),
+            ({"steps": {"a": {"use": "slack", "with": {"txt": "x"}}}}, ["steps", "a", "with"]),
+            ({"match": {"tag": "x"}}, ["match"]),
+        ],
+    )
+    def test_an_editor_sees_what_is_wrong(self, wrong: dict[str, Any], where: list[str]) -> None:
+        validator = Draft202012Validator(json.loads(schema(CONFIGS)))
+        good = {"name": "x", "on": "task.succeeded", "steps": {"a": {"use": "http"}}}
+        assert list(validator.iter_errors(good)) == []
+        assert where in [list(error.path) for error in validator.iter_errors({**good, **wrong})]
 
     def test_it_knows_what_can_be_said(self) -> None:
         parts: dict[str, Any] = json.loads(schema(CONFIGS))["$defs"]

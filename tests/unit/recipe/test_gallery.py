@@ -2,10 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from connectors import discover
@@ -18,17 +18,17 @@ from relay.flow.observe import Observer, Pace
 from relay.flow.occasions import Batch, Herald
 from relay.flow.plan import Labels
 from relay.journal import DeliveryRow, Entry, MediaRow, Operation, Settlement, SqliteJournal, TaskRow
+from relay.net import Egress, guarded_client
 from relay.providers import Told
 from relay.recipe import RecipeSet, Renderer, parse
 from relay.recipe.reach import sample
 from relay.settings import Settings
 from relay.vault import Vault, new_key
-from tests.servers import running
+from tests.destinations import Destinations, destinations
 
 pytestmark = pytest.mark.anyio
 
 GALLERY = sorted(Path("recipes/gallery").glob("*.yaml"))
-RECEIVERS = ("zapier", "make", "n8n", "pipedream", "chat", "my-webhook")
 VIDEO = b"not really a video"
 BROKEN = """\
 name: Broken
@@ -37,40 +37,18 @@ steps: { one: { use: folder, connection: videos, with: { path: "../outside" } } 
 """
 
 
-class Receiver:
-    """Takes every POST and answers 200."""
-
-    def __init__(self) -> None:
-        self.bodies: list[dict[str, Any]] = []
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            return
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
-        self.bodies.append(json.loads(body))
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"{}"})
-
-
 class Stage:
-    """A line with one recipe of the gallery, the shipped connectors and a receiver."""
+    """A line with one recipe of the gallery, the shipped connectors and somewhere to deliver to."""
 
-    def __init__(self, folder: Path, recipe: Path, url: str) -> None:
+    def __init__(self, folder: Path, recipe: Path, there: Destinations) -> None:
         self.folder, self.clock = folder, SystemClock()
         self.journal = SqliteJournal.open(folder / "journal.db")
         read = [parse(recipe.read_text(encoding="utf-8"), str(recipe)), parse(BROKEN, "broken.yaml")]
         self.recipes = RecipeSet(read)
         self.recipe = read[0]
-        self.client = httpx.AsyncClient()
+        self.client = guarded_client(Egress(["127.0.0.0/8", "localhost"]))
         renderer, store, vault = Renderer(), MediaStore(folder / "media"), Vault([new_key()])
         (folder / "media").mkdir()
-        (folder / "videos").mkdir()
-        fixed = {name: {"url": f"{url}/{name}"} for name in RECEIVERS} | {"videos": {"root": str(folder / "videos")}}
         self.connectors = discover()[0]
         self.observer = Observer(self.journal, self.clock, lambda: self.recipes, renderer, Pace(), lambda: None)
         self.herald = Herald(self.journal, self.clock, lambda: self.recipes, renderer, lambda: None)
@@ -84,7 +62,7 @@ class Stage:
             self.client,
             Settings(),
             vault,
-            Connections(self.journal, self.clock, vault, self.connectors, fixed, self.client),
+            Connections(self.journal, self.clock, vault, self.connectors, there.connections, self.client),
         )
 
     async def play(self, event: str) -> None:
@@ -122,7 +100,8 @@ class Stage:
             task |= {"status": "requires_action", "output": None}
         raw = json.dumps({**task, "id": "p1"})
         await self.observer.observe(row, Told(decode(raw, Task), raw), "poll")
-        await self._archive()
+        if task["output"]:
+            await self._archive()
 
     async def _archive(self) -> None:
         (self.folder / "media" / "video.mp4").write_bytes(VIDEO)
@@ -153,30 +132,112 @@ class Stage:
 CASES = [(path, event) for path in GALLERY for event in parse(path.read_text(encoding="utf-8"), str(path)).on]
 
 
+async def played(path: Path, event: str, there: Destinations, folder: Path) -> list[DeliveryRow]:
+    """Let ``event`` happen to the recipe at ``path``; what became of its deliveries."""
+    await there.make_bucket()
+    stage = Stage(folder, path, there)
+    if path.stem == "only-releases":  # tasks carry tags once they come with some: match is tested beside the planner
+        stage.recipe.match.tags.clear()
+    await stage.play(event)
+    rows = await stage.rows()
+    await stage.client.aclose()
+    await stage.journal.close()
+    return rows
+
+
+def uses(path: Path) -> list[str]:
+    return [step.use for step in parse(path.read_text(encoding="utf-8"), str(path)).steps.values()]
+
+
 @pytest.mark.parametrize(("path", "event"), CASES, ids=[f"{path.stem}-{event}" for path, event in CASES])
 async def test_a_shipped_recipe_does_what_it_says(path: Path, event: str, tmp_path: Path) -> None:
-    receiver = Receiver()
-    with running(receiver) as url:
-        stage = Stage(tmp_path, path, url)
-        if (
-            path.stem == "only-releases"
-        ):  # tasks carry tags once they come with some: match is tested beside the planner
-            stage.recipe.match.tags.clear()
-        await stage.play(event)
-        rows = await stage.rows()
-        await stage.client.aclose()
-        await stage.journal.close()
-    told = [step for step in stage.recipe.steps.values() if step.use == "http"]
-    assert {row.state for row in rows} <= {"done"}, [row.error for row in rows]
-    assert len(receiver.bodies) == len(told), "each http step has told its receiver once"
-    saved = [step for step in stage.recipe.steps.values() if step.use == "folder"]
-    files = [file for file in (tmp_path / "videos").rglob("*") if file.is_file()]
-    assert [file.read_bytes() for file in files] == [VIDEO] * len(saved)
+    with destinations(tmp_path, uses(path)) as there:
+        rows = await played(path, event, there, tmp_path)
+        assert {row.state for row in rows} <= {"done"}, [row.error for row in rows]
+        for use in set(uses(path)):
+            arrived = await there.arrived(use)
+            assert len(arrived) == uses(path).count(use), "each step has delivered once"
+            if use in ("folder", "s3", "google_drive"):
+                assert set(arrived) == {VIDEO}
+
+
+async def outcome(name: str, event: str, folder: Path, look: Callable[[Destinations], Any]) -> Any:
+    path = Path("recipes/gallery") / f"{name}.yaml"
+    with destinations(folder, uses(path)) as there:
+        await played(path, event, there, folder)
+        found = look(there)
+        return await found if isinstance(found, Awaitable) else found
+
+
+MONTH = "2026/07"
+SAID = [
+    ("slack-one-message", "task.updated", ":clapper: *A &lt;B&gt; &amp; C/D* is ready: http://127.0.0.1:8787/media/"),
+    ("slack-video", "task.succeeded", ":clapper: *A &lt;B&gt; &amp; C/D* is ready"),
+    (
+        "slack-failure",
+        "task.failed",
+        ":x: *A &lt;B&gt; &amp; C/D* has failed with `processing_failed`: No usable video",
+    ),
+    ("slack-failure", "task.failed", "(75 credits were refunded)"),
+    ("slack-batch-digest", "batch.completed", "June: 198 done, 2 failed"),
+    ("s3-then-slack", "task.succeeded", "*A &lt;B&gt; &amp; C/D* (18 bytes): http://127.0.0.1:"),
+]
+
+
+@pytest.mark.parametrize(("name", "event", "says"), SAID, ids=[f"{name}-{says[:20]}" for name, _, says in SAID])
+async def test_what_slack_is_told(name: str, event: str, says: str, tmp_path: Path) -> None:
+    (message,) = await outcome(name, event, tmp_path, lambda there: there.slack.messages)
+    assert says in message["text"]
+
+
+async def test_the_video_plays_in_slack(tmp_path: Path) -> None:
+    (file,) = await outcome("slack-video", "task.succeeded", tmp_path, lambda there: there.slack.files.values())
+    assert (file.content, file.shared) == (VIDEO, [("C0RELEASES", None)])
+
+
+async def test_where_files_go(tmp_path: Path) -> None:
+    def folder(name: str) -> Path:
+        made = tmp_path / name
+        made.mkdir()
+        return made
+
+    keys = await outcome("s3-archive", "task.succeeded", folder("1"), lambda there: there.keys())
+    assert keys == [f"videos/{MONTH}/a-b-c-d.mp4"]
+    drive = await outcome("google-drive", "task.succeeded", folder("2"), lambda there: there.drive)
+    assert [video["name"] for video in drive.videos] == ["A _B_ & C_D.mp4"]
+    assert drive.folders == ["Videos", MONTH.replace("/", "-")]
+    saved = await outcome(
+        "folder-by-artist", "task.succeeded", folder("3"), lambda there: list(there.folder.rglob("*.mp4"))
+    )
+    assert [file.relative_to(tmp_path / "3" / "videos") for file in saved] == [
+        Path("Neon Tide/2026-07-16 A _B_ & C_D.mp4")
+    ]
+
+
+async def test_what_stands_in_the_sheet(tmp_path: Path) -> None:
+    headings, row = await outcome("google-sheet-row", "task.failed", tmp_path, lambda there: there.sheets.rows)
+    written = dict(zip(headings, row, strict=True))
+    known = {name: written[name] for name in ("Task", "Title", "Status", "Video", "Credits", "Error")}
+    assert known == {
+        "Task": "task_1",
+        "Title": "A <B> & C/D",
+        "Status": "failed",
+        "Video": "",
+        "Credits": 0,
+        "Error": "processing_failed",
+    }
+
+
+async def test_the_mail_has_the_video(tmp_path: Path) -> None:
+    (mail,) = await outcome("email", "task.succeeded", tmp_path, lambda there: there.mailbox.mails)
+    assert (mail["to"], mail["subject"]) == ("studio@example.com", "A <B> & C/D is ready")
+    assert "<b>A &lt;B&gt; &amp; C/D</b>" in mail.get_body(("html",)).get_content()
+    assert [part.get_content() for part in mail.iter_attachments()] == [VIDEO]
 
 
 def test_there_are_enough_and_each_says_what_it_is_for() -> None:
     assert len(GALLERY) >= 12
     for path in GALLERY:
         text = path.read_text(encoding="utf-8")
-        assert text.startswith("# "), f"{path} begins with a comment for a beginner"
+        assert text.splitlines()[1].startswith("# "), f"{path} begins with a comment for a beginner"
         assert parse(text, str(path)).description.endswith("."), f"{path} describes itself in one sentence"

@@ -177,7 +177,7 @@ class TestCheck:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_recipe_is_fine_and_renders(path: Path) -> None:
     recipe = parse(path.read_text(encoding="utf-8"), str(path))
-    assert path.read_text(encoding="utf-8").startswith("#"), "a recipe begins with a comment for a beginner"
+    assert path.read_text(encoding="utf-8").splitlines()[1].startswith("# "), "a comment for a beginner comes first"
     assert check(recipe, CONFIGS) == []
     for event in recipe.on:
         context = sample(event)
