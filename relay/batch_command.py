@@ -1,9 +1,9 @@
 """``beatrelay batch``: a sheet of songs becomes videos, over the running relay's own API."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import click
@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from relay.remote import Api, api_of
+from relay.remote import Api, Away, api_of
 from relay.sheets.put import beside, digest, may_replace, write_whole
 
+T = TypeVar("T")
 PAUSE = 1.0
 """Seconds between two looks at a running batch."""
 SHOWN = 40
@@ -75,7 +76,8 @@ def run_command(api: Api, file: Path, **options: Any) -> None:
         raise click.Abort
     files = _upload(api, console, file.parent, asked)
     answers = {"files": files, "changed": options["changed"], "failed": options["failed"]}
-    api.call("POST", f"/relay/v1/batches/{plan['id']}/start", json=answers)
+    start = f"/relay/v1/batches/{plan['id']}/start"
+    _patiently(console, lambda: api.call("POST", start, json=answers))  # starting it twice changes nothing
     _follow(api, console, plan["id"], file, digest(content), in_place=options["in_place"])
 
 
@@ -165,7 +167,7 @@ def _follow(api: Api, console: Console, batch_id: str, file: Path, read: str, *,
         with Progress(*columns, console=console) as progress:
             bar = progress.add_task("starting", total=None)
             while True:
-                summary = api.call("GET", f"/relay/v1/batches/{batch_id}")
+                summary = _patiently(console, lambda: api.call("GET", f"/relay/v1/batches/{batch_id}"))
                 total = summary["done"] + summary["failed"] + summary["open"]
                 left = summary["seconds_left"]
                 words = f"{summary['done']} done, {summary['failed']} failed"
@@ -184,8 +186,21 @@ def _follow(api: Api, console: Console, batch_id: str, file: Path, read: str, *,
     )
 
 
+def _patiently(console: Console, ask: Callable[[], T]) -> T:
+    """Ask until the relay answers: a batch goes on when the relay does. Ctrl-C ends it."""
+    told = False
+    while True:
+        try:
+            return ask()
+        except Away as away:
+            if not told:
+                console.print(f"[yellow]{away.message} Asking again until it is back; Ctrl-C leaves it be.[/]")
+            told = True
+            time.sleep(PAUSE)
+
+
 def _write(api: Api, console: Console, batch_id: str, file: Path, read: str, *, in_place: bool) -> None:
-    content = api.raw("GET", f"/relay/v1/batches/{batch_id}/result")
+    content = _patiently(console, lambda: api.raw("GET", f"/relay/v1/batches/{batch_id}/result"))
     target = beside(file)
     if in_place:
         why = may_replace(file, read) if read else ""

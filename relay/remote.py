@@ -1,6 +1,7 @@
 """The running relay's own API, as the commands use it."""
 
 import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import httpx
 from relay.settings import Settings, SettingsError, load
 
 SECONDS = 120.0
+
+
+class Away(click.ClickException):
+    """No relay answers, or it cannot answer now; it may be back in a moment."""
 
 
 class Api:
@@ -34,11 +39,11 @@ class Api:
                 method, self._url + path, headers={**self._headers, **headers}, timeout=SECONDS, trust_env=False, **body
             )
         except httpx.HTTPError as error:
-            raise click.ClickException(
-                f"no relay answers at {self._url}: {error}; is `beatrelay serve` running?"
-            ) from error
+            raise Away(f"no relay answers at {self._url}: {error}; is `beatrelay serve` running?") from error
         if not answer.is_success:
-            raise click.ClickException(_words(answer))
+            raise (Away if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE else click.ClickException)(
+                _words(answer)
+            )
         return answer
 
 

@@ -110,23 +110,32 @@ def zygote() -> Iterator[subprocess.Popen[str]]:
 class Scene:
     """Sandbox, receiver and a mortal relay."""
 
-    def __init__(self, zygote: subprocess.Popen[str], folder: Path, stack: ExitStack, contract: Any) -> None:
+    def __init__(
+        self,
+        zygote: subprocess.Popen[str],
+        folder: Path,
+        stack: ExitStack,
+        contract: Any,
+        recipe: str = RECIPE,
+        sandbox: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
         self.folder = folder
         port, sandbox_port = free_port(), free_port()
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
-        sandbox = SandboxSettings(
+        options: dict[str, Any] = {"speed": 25.0, "poll_limit": 1_000_000, **(sandbox or {})}
+        provider = SandboxSettings(
             url=self.sandbox_url,
             contract=contract,
-            speed=25.0,
-            poll_limit=1_000_000,
             webhook_url=f"http://127.0.0.1:{port}/webhooks/beatapi",
             webhook_secret=SECRET,
+            **options,
         )
-        stack.enter_context(running(create_sandbox(sandbox), port=sandbox_port))
+        stack.enter_context(running(create_sandbox(provider), port=sandbox_port))
         self.receiver = Receiver()
         hook = stack.enter_context(running(self.receiver))
         (folder / "recipes").mkdir()
-        (folder / "recipes" / "recipe.yaml").write_text(RECIPE)
+        (folder / "recipes" / "recipe.yaml").write_text(recipe)
         settings = {
             "log": str(folder / "relay.log"),
             "beatapi_base_url": self.sandbox_url,
@@ -144,6 +153,7 @@ class Scene:
                 "shelf": {"root": str(folder / "shelf")},
                 "hook": {"url": f"{hook}/caught", "secret": HOOK_SECRET},
             },
+            **more,
         }
         self.relay = Mortal(zygote, settings)
 
