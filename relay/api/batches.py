@@ -1,6 +1,10 @@
 """Spreadsheets over HTTP: give a sheet, see its plan, start it, watch it, take the results."""
 
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from litestar import Controller, Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
@@ -14,6 +18,7 @@ from relay.journal import BatchRow
 from relay.sheets import SheetError
 from relay.sheets.put import beside
 from relay.sheets.read import MOST_BYTES
+from relay.sheets.results import Result
 
 from .answers import BAD_REQUEST, client_of, refusal
 from .auth import caller_of
@@ -145,13 +150,22 @@ class BatchesController(Controller):
         """The file as it was given, with a status, link, credits, task, error and time beside each row; also while the
         batch runs."""
         batch = await _batch(request, sheets, batch_id)
-        try:
-            content = sheets.result(batch, await batches.results(batch))
-        except (SheetError, OSError) as error:
-            raise ApiError(409, f"The results cannot be written: {error}.", code="bad_request") from error
-        name = beside(sheets.file(batch)).name
-        headers = {"content-disposition": f'attachment; filename="{name}"', "x-content-type-options": "nosniff"}
-        return Response(content, headers=headers, media_type=_XLSX if batch.sheet else "text/csv")
+        return result_file(sheets, batch, await batches.results(batch))
+
+
+def result_file(sheets: Sheets, batch: BatchRow, results: Mapping[int, Result]) -> Response[bytes]:
+    """The sheet with its results, to be saved under a name like its own. Raises :class:`ApiError` 409."""
+    try:
+        content = sheets.result(batch, results)
+    except (SheetError, OSError) as error:
+        raise ApiError(409, f"The results cannot be written: {error}.", code="bad_request") from error
+    name = quote(beside(Path(batch.name)).name, safe="")
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", beside(sheets.file(batch)).name)
+    headers = {
+        "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{name}",
+        "x-content-type-options": "nosniff",
+    }
+    return Response(content, headers=headers, media_type=_XLSX if batch.sheet else "text/csv")
 
 
 async def _batch(request: Request[Any, Any, Any], sheets: Sheets, batch_id: str) -> BatchRow:

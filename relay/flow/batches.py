@@ -1,18 +1,18 @@
 """Running batches: each row becomes one task, and the batch is completed when all of them have ended."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from relay.clock import Clock
 from relay.contract import TERMINAL, Credits, Status, Task, decode
-from relay.journal import BatchRow, Journal, RowTask, SheetRow
+from relay.journal import BatchRow, Journal, RowState, RowTask, SheetRow
 from relay.sheets.plan import CellProblem
 from relay.sheets.results import Result
 
@@ -47,6 +47,13 @@ class Summary(Struct):
     by_status: dict[str, int]
     seconds_left: float | None = None
     """Expected, from how long this batch's own tasks took; ``null`` until the first has ended."""
+
+
+class Line(NamedTuple):
+    """A row of a batch, and what became of it."""
+
+    row: SheetRow
+    result: Result
 
 
 Completed = Callable[[Summary], Awaitable[None]]
@@ -108,12 +115,26 @@ class Batches(Loop):
 
     async def results(self, batch: BatchRow) -> dict[int, Result]:
         """What to write beside each row, by its number."""
-        results = {task.number: self._result(task) for task in await self._journal.batches.tasks(batch.id)}
-        rows = await self._journal.batches.rows(batch.id)
-        for row in rows:
-            if row.number not in results:
-                results[row.number] = _untold(row)
-        return results
+        rows, tasks = await self._journal.batches.rows(batch.id), await self._journal.batches.tasks(batch.id)
+        return {line.row.number: line.result for line in self._lines(rows, tasks)}
+
+    async def page(
+        self,
+        batch: BatchRow,
+        limit: int,
+        after: int = 0,
+        *,
+        states: Sequence[RowState] = (),
+        statuses: Sequence[str] = (),
+    ) -> list[Line]:
+        """Some rows, in order; see :meth:`relay.journal.batches.BatchStore.page`."""
+        rows = await self._journal.batches.page(batch.id, limit, after, states=states, statuses=statuses)
+        tasks = await self._journal.batches.tasks(batch.id, [row.number for row in rows])
+        return self._lines(rows, tasks)
+
+    def _lines(self, rows: Sequence[SheetRow], tasks: Sequence[RowTask]) -> list[Line]:
+        results = {task.number: self._result(task) for task in tasks}
+        return [Line(row, results.get(row.number) or _untold(row)) for row in rows]
 
     async def _submit(self, batch: BatchRow, rows: list[SheetRow]) -> None:
         tags = tuple(msgspec.json.decode(batch.tags, type=list[str]))

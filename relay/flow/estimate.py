@@ -68,9 +68,15 @@ class Quotes:
         self._governor = governor
         self._prices = prices
 
-    async def quote(self, requests: Sequence[tuple[str, str]]) -> Quote:
-        """For (workflow, body) pairs that have passed the check of inputs."""
-        standing = await self._governor.read() or self._governor.standing
+    @property
+    def unit(self) -> Unit:
+        """What amounts are in."""
+        return self._prices.unit
+
+    async def quote(self, requests: Sequence[tuple[str, str]], *, fresh: bool = True) -> Quote:
+        """For (workflow, body) pairs that have passed the check of inputs. ``fresh``: the provider is asked for the
+        balance first."""
+        standing = (await self._governor.read() if fresh else None) or self._governor.standing
         items = [self._prices.create(workflow, body) for workflow, body in requests]
         known = [item for item in items if item.least is not None]
         least = sum((item.least for item in known if item.least is not None), Decimal(0))

@@ -91,6 +91,12 @@ class Keys:
         """Know these instead of those configured before."""
         self._configured = {digest(key): Caller(_configured_id(key), frozenset(SCOPES)) for key in configured}
 
+    @property
+    def house(self) -> str:
+        """Whom the dashboard's people ask as: the first key of the settings, so that a sheet which the command has
+        run is known again on the page, whoever gives it."""
+        return next((caller.id for caller in self._configured.values()), "house")
+
     async def caller(self, token: str) -> Caller | Refusal:
         """Who holds ``token``; counts the request against its limit."""
         known = self._configured.get(digest(token))

@@ -1,5 +1,6 @@
 """From a sheet to a planned batch: what each row asks for, what was asked for before, and what it will cost."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -52,6 +53,18 @@ class BatchPlan(Struct):
     rows: list[PlannedSheetRow]
     counts: dict[str, int]
     quote: Quote
+
+
+class Offer(Struct):
+    """What a planned batch would ask for, as its rows stand now."""
+
+    counts: dict[str, int]
+    """Rows by their state."""
+    files: int
+    """Rows left out because they name files on somebody's computer."""
+    asked: int
+    quote: Quote
+    """The price of those that would be asked for."""
 
 
 class Answers(Struct, forbid_unknown_fields=True):
@@ -117,6 +130,18 @@ class Sheets:
             counts={state: sum(1 for row in rows if row.state == state) for state in get_args(RowState)},
             quote=await self._quotes.quote(new),
         )
+
+    async def offer(self, batch: BatchRow, answers: Answers, *, fresh: bool = True) -> Offer:
+        """What starting it with ``answers`` asks for and costs; ``fresh``: by the balance of this moment."""
+        rows = await self._journal.batches.rows(batch.id)
+        wanted = [row for row in rows if row.state == "new" or _again(row, answers)]
+        asked = [row for row in wanted if row.uploads == "[]" or answers.files]
+        quote = await self._quotes.quote([(row.workflow, row.request) for row in asked], fresh=fresh)
+        return Offer(dict(Counter(row.state for row in rows)), len(wanted) - len(asked), len(asked), quote)
+
+    def meanings(self, batch: BatchRow) -> dict[str, str]:
+        """What each column was understood as, by its title."""
+        return msgspec.json.decode(batch.columns, type=Columns).meanings()
 
     async def start(self, batch_id: str, client: str, answers: Answers) -> BatchRow:
         """Let a planned batch run. Starting it again changes nothing. Raises :class:`UnknownBatch`."""
@@ -189,13 +214,16 @@ def _row(batch: BatchRow, row: PlannedRow, known: Sequence[Known]) -> SheetRow:
 
 def _decide(row: SheetRow, known: Sequence[Known], answers: Answers) -> SheetRow:
     """The row as it shall be once the batch runs: what is to be asked for is ``new``, without a task."""
-    again = (row.state == "changed" and answers.changed) or (row.state == "failed" and answers.failed)
-    if row.state != "new" and not again:
+    if row.state != "new" and not _again(row, answers):
         return row
     if row.state == "failed":
         row.version = next_try(known, row.version)
     row.state, row.task_id = "new", None
     return _uploaded(row, answers.files)
+
+
+def _again(row: SheetRow, answers: Answers) -> bool:
+    return (row.state == "changed" and answers.changed) or (row.state == "failed" and answers.failed)
 
 
 def _uploaded(row: SheetRow, files: Mapping[str, str]) -> SheetRow:

@@ -96,6 +96,19 @@ class BatchStore(Protocol):
 
     async def rows(self, batch_id: str) -> list[SheetRow]: ...
 
+    async def page(
+        self,
+        batch_id: str,
+        limit: int,
+        after: int = 0,
+        *,
+        states: Sequence[RowState] = (),
+        statuses: Sequence[str] = (),
+    ) -> list[SheetRow]:
+        """Rows in order, ``after`` the last number of the page before: of these ``states``, and of those whose task
+        has one of these ``statuses``."""
+        ...
+
     async def known(self, identities: Sequence[str]) -> list[Known]:
         """Every task that these identities ever became, the oldest first."""
         ...
@@ -112,6 +125,6 @@ class BatchStore(Protocol):
         """End a running batch. False: somebody else did."""
         ...
 
-    async def tasks(self, batch_id: str) -> list[RowTask]:
-        """How the tasks of all its rows stand, in order of the rows."""
+    async def tasks(self, batch_id: str, numbers: Sequence[int] | None = None) -> list[RowTask]:
+        """How the tasks of its rows stand, in order of the rows: of all, or of those with these numbers."""
         ...

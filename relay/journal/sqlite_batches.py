@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from .batches import BatchRow, Known, RowTask, SheetRow
+from .batches import BatchRow, Known, RowState, RowTask, SheetRow
 from .rows import insert, read, values
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ _TASKS = (
     " (SELECT media.id || '/' || media.name FROM media WHERE media.task_id = tasks.id"
     " AND media.revision = tasks.revision AND media.position = 0) AS media"
     " FROM rows JOIN tasks ON tasks.id = rows.task_id WHERE rows.batch_id = ?"
-    " ORDER BY rows.number"
 )
+_AMONG = "IN (SELECT value FROM json_each(?))"
 
 
 class SqliteBatches:
@@ -53,6 +53,23 @@ class SqliteBatches:
 
     async def rows(self, batch_id: str) -> list[SheetRow]:
         return await self._all(SheetRow, "SELECT * FROM rows WHERE batch_id = ? ORDER BY number", batch_id)
+
+    async def page(
+        self,
+        batch_id: str,
+        limit: int,
+        after: int = 0,
+        *,
+        states: Sequence[RowState] = (),
+        statuses: Sequence[str] = (),
+    ) -> list[SheetRow]:
+        sql, given = "SELECT rows.* FROM rows WHERE batch_id = ? AND number > ?", [batch_id, after]
+        if states:
+            sql, given = f"{sql} AND state {_AMONG}", [*given, _json(states)]
+        if statuses:
+            sql = f"{sql} AND EXISTS (SELECT 1 FROM tasks WHERE tasks.id = rows.task_id AND tasks.status {_AMONG})"  # noqa: S608 (ours)
+            given = [*given, _json(statuses)]
+        return await self._all(SheetRow, f"{sql} ORDER BY number LIMIT ?", *given, limit)
 
     async def known(self, identities: Sequence[str]) -> list[Known]:
         found: list[Known] = []
@@ -88,10 +105,15 @@ class SqliteBatches:
         sql = "UPDATE batches SET state = 'completed', finished_at = ? WHERE id = ? AND state = 'running'"
         return await self._journal.write(lambda connection: connection.execute(sql, (now, batch_id)).rowcount == 1)
 
-    async def tasks(self, batch_id: str) -> list[RowTask]:
-        return await self._all(RowTask, _TASKS, batch_id)
+    async def tasks(self, batch_id: str, numbers: Sequence[int] | None = None) -> list[RowTask]:
+        some, given = ("", []) if numbers is None else (f" AND rows.number {_AMONG}", [_json(numbers)])
+        return await self._all(RowTask, f"{_TASKS}{some} ORDER BY rows.number", batch_id, *given)
 
     async def _all(self, struct: type[S], sql: str, *arguments: object) -> list[S]:
         return await self._journal.read(
             lambda connection: [read(struct, row) for row in connection.execute(sql, arguments)]
         )
+
+
+def _json(values: Sequence[object]) -> str:
+    return msgspec.json.encode(values).decode()

@@ -88,7 +88,7 @@ async def checklist(journal: Journal, account: Account, shelf: Shelf, connected:
         ),
         Step(connected, "Connect a destination", "Slack, Google, S3, a no-code tool, a folder.", "/connections"),
         Step(bool(len(shelf.recipes)), "Choose a recipe", "`beatrelay recipes new` copies one of ours.", "/docs"),
-        Step(delivered, "Make your first video", "`beatrelay batch run songs.xlsx`, or a request to the API.", "/docs"),
+        Step(delivered, "Make your first video", "Drop a sheet of songs on the page, or send a request.", "/batches"),
     ]
 
 

@@ -18,6 +18,8 @@ from relay import __version__
 from relay.log import redact
 from relay.recipe.filters import filesize
 
+from .money import amount, duration, number
+
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -91,6 +93,9 @@ environment = Environment(
 environment.filters |= {
     "code": _code,
     "prose": _prose,
+    "amount": amount,
+    "number": number,
+    "duration": duration,
     "tone": _tone,
     "when": _when,
     "words": _words,
@@ -101,6 +106,7 @@ environment.filters |= {
 MENU = [
     ("/", "Home", "h"),
     ("/tasks", "Tasks", "t"),
+    ("/batches", "Batches", "b"),
     ("/deliveries", "Deliveries", "d"),
     ("/connections", "Connections", "c"),
     ("/people", "People", "p"),

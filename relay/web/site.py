@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 from relay.flow.people import People
 from relay.settings import Settings
 
+from .batches import BatchPages
 from .connections import ConnectionPages
 from .deliveries import DeliveryPages
 from .gate import PAGES, Gate, Session, allow
@@ -30,6 +31,7 @@ HANDLERS: list[Any] = [
     TaskPages,
     StoryboardPages,
     ApprovalPages,
+    BatchPages,
     DeliveryPages,
     ConnectionPages,
     PeoplePages,

@@ -1,6 +1,7 @@
 """Tasks: the list, and one task's page, which is its support record."""
 
 import shlex
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -110,7 +111,7 @@ class TaskPages(Controller):
         if delivery is not None:
             return Redirect(f"/tasks/{delivery.task_id}#{delivery.id}", status_code=303)
         if await journal.batches.get(wanted) is not None:
-            return Redirect(f"/tasks?batch={wanted}", status_code=303)
+            return Redirect(f"/batches/{wanted}", status_code=303)
         text = f"Nothing here has the id {wanted[:80]!r}. Search takes the whole id of a task, a delivery or a batch."
         return back("/tasks", text, "ask")
 
@@ -193,17 +194,21 @@ def line_of(task: TaskRow) -> TaskLine:
 
 def title_of(task: TaskRow) -> str:
     """What a person would call it: the row's title, else the prompt's beginning, else the file's name."""
-    row = row_of(task)
+    return name_of(row_of(task), task.request, task.workflow)
+
+
+def name_of(row: Mapping[str, Any], body: str, workflow: str) -> str:
+    """The same for a row of a sheet that may not be a task yet; ``body`` is its request (JSON)."""
     for name in ("title", "song", "name", "Title", "Song"):
         if isinstance(row.get(name), str) and row[name].strip():
             return row[name].strip()
-    request = msgspec.json.decode(task.request, type=dict[str, Any])
+    request = msgspec.json.decode(body, type=dict[str, Any])
     for name in ("prompt", "audio_url", "product_url"):
         text = request.get(name)
         if isinstance(text, str) and text.strip():
             text = text.rpartition("/")[2] if name.endswith("_url") else text
             return text if len(text) <= 60 else f"{text[:59]}…"
-    return task.workflow
+    return workflow
 
 
 async def _known(journal: Journal, task_id: str) -> tuple[TaskRow, Story]:

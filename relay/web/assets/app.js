@@ -20,6 +20,8 @@ document.addEventListener("visibilitychange", () => {
 });
 window.addEventListener("pagehide", stopListening);
 
+const looked = {}; // when a part that may not look at every news did so last
+let later = 0;
 // a part in which somebody types, has ticked something or watches a video is left alone
 document.addEventListener("htmx:beforeRequest", (event) => {
   const part = event.target;
@@ -27,7 +29,12 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   const typing = part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
   const watching = [...part.querySelectorAll("video")].some((video) => !video.paused);
   const begun = [...part.querySelectorAll("textarea, input[type=text]")].some((field) => field.value !== field.defaultValue);
-  if (typing || begun || watching || part.querySelector("input:checked[type=checkbox]")) event.preventDefault();
+  if (typing || begun || watching || part.querySelector("input:checked[type=checkbox]")) return event.preventDefault();
+  const wait = (looked[part.id] || 0) + (part.dataset.every || 0) * 1000 - Date.now();
+  if (wait <= 0) return (looked[part.id] = Date.now());
+  event.preventDefault();
+  clearTimeout(later);
+  later = setTimeout(() => document.body.dispatchEvent(new CustomEvent("news")), wait);
 });
 if (window.Idiomorph) {
   // what somebody has typed and not sent is theirs
@@ -60,6 +67,26 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => form.querySelectorAll("button").forEach((button) => (button.disabled = true)));
 });
 window.addEventListener("pageshow", () => document.querySelectorAll("button:disabled").forEach((b) => (b.disabled = false)));
+
+// --- a file dropped anywhere on a page that wants one
+const wanting = document.querySelector("form[data-drop]");
+if (wanting) {
+  const input = wanting.querySelector("input[type=file]");
+  const carriesFile = (event) => [...event.dataTransfer.types].includes("Files");
+  document.addEventListener("dragover", (event) => {
+    if (!carriesFile(event)) return;
+    event.preventDefault();
+    wanting.classList.add("over");
+  });
+  document.addEventListener("dragleave", (event) => event.relatedTarget || wanting.classList.remove("over"));
+  document.addEventListener("drop", (event) => {
+    if (!carriesFile(event)) return;
+    event.preventDefault();
+    wanting.classList.remove("over");
+    input.files = event.dataTransfer.files;
+    wanting.requestSubmit();
+  });
+}
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
