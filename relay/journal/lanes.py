@@ -4,6 +4,7 @@ A lane has its own room (so many at once), rate, pauses and circuit breaker, so 
 gone delays nobody else.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -93,8 +94,9 @@ class Lanes(Protocol):
         """Every lane that has work, or whose state is not ordinary, by name."""
         ...
 
-    async def uses(self, newest: int) -> list[LaneUse]:
-        """Of the ``newest`` deliveries that were planned, by lane."""
+    async def uses(self, names: Sequence[str], newest: int) -> list[LaneUse]:
+        """How each of these lanes was used, by the ``newest`` deliveries planned on it; those without any are left
+        out."""
         ...
 
     async def pause(self, lane: str, now: float, reason: str) -> int:

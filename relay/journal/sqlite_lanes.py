@@ -1,6 +1,7 @@
 """Lanes on SQLite: who may go next, what an attempt tells of its lane, pause and resume."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -54,10 +55,10 @@ _ALL = (
     " coalesce(held.leased, 0) AS leased FROM named LEFT JOIN lanes ON lanes.name = named.name"
     " LEFT JOIN busy ON busy.lane = named.name LEFT JOIN held ON held.lane = named.name ORDER BY named.name"
 )
-_USES = (
-    "SELECT lane AS name, max(CASE WHEN attempts > 0 THEN updated_at END) AS used_at,"
+_USE = (
+    "SELECT ? AS name, max(CASE WHEN attempts > 0 THEN updated_at END) AS used_at,"
     " max(CASE WHEN state = 'done' THEN updated_at END) AS done_at, sum(state = 'dead') AS dead"
-    " FROM (SELECT lane, attempts, state, updated_at FROM deliveries ORDER BY id DESC LIMIT ?) GROUP BY lane"
+    " FROM (SELECT attempts, state, updated_at FROM deliveries WHERE lane = ? ORDER BY id DESC LIMIT ?) HAVING count(*)"
 )
 
 
@@ -98,10 +99,12 @@ class SqliteLanes:
     async def all(self) -> list[LaneRow]:
         return await self._journal.read(lambda connection: [_row(LaneRow, row) for row in connection.execute(_ALL)])
 
-    async def uses(self, newest: int) -> list[LaneUse]:
-        return await self._journal.read(
-            lambda connection: [read(LaneUse, row) for row in connection.execute(_USES, (newest,))]
-        )
+    async def uses(self, names: Sequence[str], newest: int) -> list[LaneUse]:
+        def query(connection: sqlite3.Connection) -> list[LaneUse]:
+            found = (connection.execute(_USE, (name, name, newest)).fetchone() for name in names)
+            return [read(LaneUse, row) for row in found if row is not None]
+
+        return await self._journal.read(query)
 
     async def pause(self, lane: str, now: float, reason: str) -> int:
         total = await self._journal.write(lambda connection: pause(connection, lane, now, reason))

@@ -18,8 +18,8 @@ from .connection_form import Field, Sent, fields, place, read
 from .connection_guide import GUIDES, Guide, Hint, guide_of
 from .gate import back
 
-NEWEST = 10_000
-"""Deliveries looked at to tell when a connection was last used."""
+NEWEST = 200
+"""Deliveries of a connection that are looked at to tell when it was last used."""
 _ADMIN = {"role": "admin"}
 
 
@@ -49,7 +49,7 @@ class ConnectionPages(Controller):
     async def list_connections(self, journal: TheJournal, connections: TheConnections, shelf: TheShelf) -> Template:
         """All of them, and what can be added."""
         views = await connections.views()
-        fares = health_of(await journal.lanes.all(), await journal.lanes.uses(NEWEST))
+        fares = health_of(await journal.lanes.all(), await journal.lanes.uses([view.name for view in views], NEWEST))
         others = [name for name in connections.forms() if name not in {one.connector for one in GUIDES.values()}]
         context: dict[str, Any] = {
             "connections": views,
@@ -191,7 +191,7 @@ async def _page(
     sent: Sent | None = None,
     problems: Iterable[str] = (),
 ) -> Template:
-    fares = health_of(await journal.lanes.all(), await journal.lanes.uses(NEWEST))
+    fares = health_of(await journal.lanes.all(), await journal.lanes.uses([view.name], NEWEST))
     chosen = guide_of(view.connector or "")
     keys = connections.forms().get(view.connector or "", [])
     shown = fields(chosen, keys, view, sent) if view.source == "stored" else []
