@@ -266,7 +266,7 @@ SETTINGS: tuple[Setting, ...] = (
         "BEATRELAY_RETENTION_DAYS",
         _whole(1, 36500),
         "a whole number from 1",
-        "How long receipts and history are kept; tasks and what they cost are kept for ever.",
+        "How long receipts, history, notes and notices of finished work are kept; tasks and their cost stay for ever.",
     ),
     Setting(
         "volatile_journal",

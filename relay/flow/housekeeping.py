@@ -21,8 +21,8 @@ CHUNK = 1000
 
 
 class Housekeeping:
-    """Forgets receipts and history older than ``retention_days``, never tasks, operations or what they cost; and
-    compares the books with the provider's."""
+    """Forgets what is older than ``retention_days``, never tasks or what they cost; and compares the books with the
+    provider's."""
 
     def __init__(self, journal: Journal, clock: Clock, retention_days: int, reconciler: Reconciler) -> None:
         self._journal = journal
@@ -50,5 +50,5 @@ class Housekeeping:
         while deleted := await self._journal.forget(before, CHUNK):
             total += deleted
         if total:
-            log.info("forgot %d receipts and lines of history older than %d days", total, self._retention_days)
+            log.info("forgot %d records older than %d days", total, self._retention_days)
         return total

@@ -269,8 +269,9 @@ class Journal(Protocol):
     async def pulse(self) -> Pulse: ...
 
     async def forget(self, before: float, limit: int) -> int:
-        """Delete at most ``limit`` receipts and as many lines of history older than ``before``; returns how many.
-        The history of a task with unfinished work stays whole, and so does the money."""
+        """Delete what is older than ``before``: receipts, history, notes, notices, and events that are no finish with
+        their deliveries; at most ``limit`` of each. Returns how many. Nothing goes that unfinished or undelivered work
+        may ask for, and no task, finish or money ever."""
         ...
 
     def last_commit_at(self) -> float:

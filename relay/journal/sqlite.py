@@ -34,6 +34,7 @@ from .sqlite_occasions import SqliteOccasions
 from .sqlite_people import SqlitePeople
 from .sqlite_queue import SqliteQueue
 from .sqlite_receipts import SqliteReceipts
+from .sqlite_retention import forget
 from .sqlite_sealed import SqliteSealed
 from .sqlite_secrets import SqliteSecrets
 from .sqlite_tasks import SqliteTasks
@@ -118,7 +119,7 @@ class SqliteJournal:
         return await self.read(_pulse)
 
     async def forget(self, before: float, limit: int) -> int:
-        return await self.write(lambda connection: _forget(connection, before, limit))
+        return await self.write(lambda connection: forget(connection, before, limit))
 
     def last_commit_at(self) -> float:
         return self._writer.last_commit_at if self._writer else self._opened_at
@@ -197,29 +198,6 @@ def hand_back(connection: sqlite3.Connection, now: float) -> None:
     connection.execute("UPDATE operations SET due_at = ? WHERE due_at IS NOT NULL AND state = 'sending'", (now,))
     connection.execute("UPDATE tasks SET next_poll_at = ? WHERE next_poll_at > ?", (now, now))
     connection.execute("COMMIT")
-
-
-def _forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
-    receipts = connection.execute(
-        "DELETE FROM receipts WHERE rowid IN (SELECT rowid FROM receipts WHERE received_at < ?"
-        " AND id NOT IN (SELECT hint_receipt FROM tasks WHERE hint_receipt IS NOT NULL) LIMIT ?)",
-        (before, limit),
-    )
-    history = connection.execute(
-        "DELETE FROM history WHERE seq IN (SELECT seq FROM history JOIN tasks ON tasks.id = history.task_id"
-        " WHERE history.at < ? AND tasks.next_poll_at IS NULL AND tasks.finished_at IS NOT NULL AND NOT EXISTS"
-        " (SELECT 1 FROM deliveries WHERE deliveries.task_id = tasks.id"
-        " AND deliveries.state NOT IN ('done', 'dead', 'unrouted'))"
-        " ORDER BY seq LIMIT ?)",
-        (before, limit),
-    )
-    updates = connection.execute(
-        "DELETE FROM updates WHERE event_id IN (SELECT event_id FROM updates WHERE at < ? AND NOT EXISTS"
-        " (SELECT 1 FROM deliveries WHERE deliveries.event_id = updates.event_id"
-        " AND deliveries.state NOT IN ('done', 'dead')) LIMIT ?)",
-        (before, limit),
-    )
-    return receipts.rowcount + history.rowcount + updates.rowcount
 
 
 def _pulse(connection: sqlite3.Connection) -> Pulse:
