@@ -39,6 +39,7 @@ from relay.api.realtime import RealtimeController
 from relay.api.receive import PATH, webhook_route
 from relay.api.recipes import RecipesController
 from relay.api.records import RecordsController
+from relay.api.slack import slack_interactions
 from relay.api.storyboard import StoryboardController
 from relay.api.tasks import TasksController
 from relay.api.triggers import TriggersController
@@ -74,6 +75,7 @@ from relay.flow.settle import Settler
 from relay.flow.sheets import Sheets
 from relay.flow.shelf import Shelf
 from relay.flow.shots import Shots
+from relay.flow.slack_buttons import SlackButtons
 from relay.flow.storyboard import Storyboards
 from relay.flow.targets import Targets
 from relay.flow.triggers import Triggers
@@ -95,8 +97,8 @@ log = logging.getLogger("beatrelay")
 
 _PARTS = (
     "account approvals batches canceller clock connections deliverer endpoints events governor inputs intake"
-    " journal keys metrics people poller provider quotes reconciler replayer settler sheets shelf shots store"
-    " storyboards triggers workbench"
+    " journal keys metrics people poller provider quotes reconciler replayer settler sheets shelf shots"
+    " slack_buttons store storyboards triggers workbench"
 )
 """What handlers may ask for by these names (:mod:`relay.api.parts`, :mod:`relay.web.parts`)."""
 
@@ -203,6 +205,8 @@ class Relay:
         self.approvals = Approvals(journal, clock, self.vault, settings.url)
         self.storyboards = Storyboards(journal, self.intake, prices)
         self.shots = Shots(self.provider, clock, self._clients["media"])
+        deliveries = self._clients["deliveries"]
+        self.slack_buttons = SlackButtons(self.connections, self.approvals, self.storyboards, clock, deliveries)
         self.deliverer = Deliverer(
             journal,
             clock,
@@ -278,7 +282,7 @@ class Relay:
         self.housekeeping.stop()
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
-                await asyncio.gather(*(loop.stop() for loop in self.loops))
+                await asyncio.gather(self.slack_buttons.drain(), *(loop.stop() for loop in self.loops))
         except TimeoutError:
             log.warning(
                 "work under way did not finish in %g s; it goes on at the next start",
@@ -341,6 +345,7 @@ def create_app(relay: Relay) -> Litestar:
             head_media,
             list_workflows,
             CatalogueController,
+            slack_interactions,
             pages(relay.people, relay.settings, relay.live),
             assets(),
             health,

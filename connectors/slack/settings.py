@@ -37,6 +37,10 @@ class SlackConnection(ConnectionSettings):
     webhook_url: Annotated[str, SECRET] = ""
     """``https://hooks.slack.com/services/…``: new messages only, at least once."""
     channel: str = ""
+    signing_secret: Annotated[str, SECRET] = ""
+    """Of the app: it tells that a click on a button comes from Slack."""
+    approvers: str = ""
+    """Ids of those whose clicks count (``U0123…``), separated by spaces or commas; empty: everybody's."""
     api_url: str = "https://slack.com/api"
     """Another one for GovSlack."""
 

@@ -63,6 +63,8 @@ class FakeSlack:
     messages: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, File] = field(default_factory=dict)
     webhooks: list[dict[str, Any]] = field(default_factory=list)
+    responses: list[dict[str, Any]] = field(default_factory=list)
+    """What came to the ``response_url`` of an interaction (``/actions/…``)."""
     calls: list[str] = field(default_factory=list)
     faults: dict[str, list[str]] = field(default_factory=dict)
     shows_updates: bool = True
@@ -109,6 +111,8 @@ class FakeSlack:
     def _work(self, what: str, headers: dict[str, str], body: bytes, query: str, host: str) -> tuple[int, str]:
         if what.startswith("services/"):
             return self._webhook(json.loads(body))
+        if what.startswith("actions/"):
+            return self._response(json.loads(body))
         if what.startswith("upload/"):
             file = self.files[what.removeprefix("upload/")]
             file.content = body
@@ -276,6 +280,16 @@ class FakeSlack:
         if self.files.pop(fields.get("file", ""), None) is None:
             raise Error("file_not_found")
         return {}
+
+    def _response(self, message: dict[str, Any]) -> tuple[int, str]:
+        if not message.get("replace_original") and message.get("response_type") != "ephemeral":
+            return 400, "invalid_request"
+        try:
+            self._content(message)
+        except Error as error:
+            return 400, str(error)
+        self.responses.append(message)
+        return 200, "ok"
 
     def _webhook(self, message: dict[str, Any]) -> tuple[int, str]:
         try:
