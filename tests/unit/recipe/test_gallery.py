@@ -11,6 +11,7 @@ import pytest
 from connectors import discover
 from relay.clock import SystemClock
 from relay.contract import Task, decode
+from relay.flow.approvals import Approvals
 from relay.flow.archive import MediaStore
 from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
@@ -50,6 +51,7 @@ class Stage:
         renderer, store, vault = Renderer(), MediaStore(folder / "media"), Vault([new_key()])
         (folder / "media").mkdir()
         self.connectors = discover()[0]
+        self.approvals = Approvals(self.journal, self.clock, vault, "https://relay.example.com")
         self.observer = Observer(self.journal, self.clock, lambda: self.recipes, renderer, Pace(), lambda: None)
         self.herald = Herald(self.journal, self.clock, lambda: self.recipes, renderer, lambda: None)
         self.deliverer = Deliverer(
@@ -63,10 +65,12 @@ class Stage:
             Settings(),
             vault,
             Connections(self.journal, self.clock, vault, self.connectors, there.connections, self.client),
+            self.approvals,
         )
 
     async def play(self, event: str) -> None:
         """Let ``event`` happen, and do all that it causes."""
+        await self.approvals.start()
         for recipe in self.recipes:
             await self.journal.deliveries.keep_recipe(recipe.hash, recipe.name, recipe.file, recipe.source)
         if event == "batch.completed":
