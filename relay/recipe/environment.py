@@ -30,7 +30,7 @@ _KEPT = {
     *("list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr", "sort"),
     *("string", "sum", "title", "trim", "truncate", "unique", "upper", "urlencode", "wordcount"),
 }
-_METHODS = {
+METHODS = {
     *("capitalize", "endswith", "lower", "lstrip", "removeprefix", "removesuffix", "rstrip", "split", "splitlines"),
     *("startswith", "strip", "title", "upper"),
 }
@@ -105,11 +105,11 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         if isinstance(obj, str):
-            return attr in _METHODS
+            return attr in METHODS
         return super().is_safe_attribute(obj, attr, value) and not callable(value)
 
     def is_safe_callable(self, obj: Any) -> bool:
-        return obj is _range or getattr(obj, "__name__", "") in _METHODS
+        return obj is _range or getattr(obj, "__name__", "") in METHODS
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 (Jinja's own names)
         """A method of a text, paid for."""

@@ -41,7 +41,7 @@ class Match(Struct, forbid_unknown_fields=True):
     tags: list[str] = field(default_factory=list[str])
     batch: list[str] = field(default_factory=list[str])
     client: list[str] = field(default_factory=list[str])
-    """Names of the API keys that asked for the task."""
+    """Ids of the API keys that asked for the task."""
 
 
 class Retries(Struct, forbid_unknown_fields=True):
