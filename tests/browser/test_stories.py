@@ -1,0 +1,95 @@
+"""Whole pieces of work, from the first click to what comes of it."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser_pages import Start
+from tests.integration.conftest import REQUEST, Line, wait_for
+
+from .conftest import Visit
+
+Admin = Callable[[Line], Visit]
+SHEET = """\
+Song URL,Cover,Prompt,Format,Title
+https://media.example.com/one.mp3,https://media.example.com/one.png,Neon rooftop,1:1,One
+https://media.example.com/two.mp3,https://media.example.com/two.png,Rain on glass,9:16,Two
+not a link,https://media.example.com/three.png,Snow,1:1,Three
+"""
+
+
+def drop(page: Page, name: str, text: str) -> None:
+    """Drop a file on the page, as if it came from a folder."""
+    make = "([name, text]) => { const all = new DataTransfer(); all.items.add(new File([text], name)); return all; }"
+    files = page.evaluate_handle(make, [name, text])
+    page.dispatch_event("h1", "dragover", {"dataTransfer": files})
+    page.dispatch_event("h1", "drop", {"dataTransfer": files})
+
+
+def test_a_sheet_is_dropped_planned_started_and_comes_back_with_its_videos(start: Start, admin: Admin) -> None:
+    line = start()
+    visit = admin(line)
+    page = visit.see("/batches")
+    drop(page, "songs.csv", SHEET)
+    page.get_by_role("heading", name="songs.csv").wait_for()
+    assert page.get_by_role("link", name="2 new").is_visible()
+    assert page.locator("p.problem", has_text="A4").is_visible(), "the cell that has to be mended is named"
+    visit.judge()
+    visit.shoot("batch-plan")
+    assert not line.ledger()["charges"], "nothing is asked for before the price was seen"
+    page.get_by_role("button", name="Start 2 for").click()
+    page.get_by_role("heading", name="2 of 2 done").wait_for()
+    visit.judge()
+    visit.shoot("batch-done")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the sheet with its results").click()
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    assert text.count("succeeded") == 2
+    assert text.count(".mp4") >= 2
+    assert len(line.ledger()["charges"]) == 2
+
+
+def test_a_storyboard_is_put_in_order_by_dragging_and_composed(start: Start, admin: Admin) -> None:
+    line = start()
+    answer = line.client.post("/v1/music-video/tasks", json={**REQUEST, "compose_mode": "manual"})
+    task = answer.json()["data"]["id"]
+    wait_for(lambda: line.task(task)["status"] == "storyboard_ready", "the storyboard")
+    shots = [shot["id"] for shot in line.task(task)["storyboard"]["shots"]]
+    visit = admin(line)
+    page = visit.see("/")
+    page.get_by_role("link", name="1 storyboard waits").click()
+    page.locator("tbody th a").click()
+    page.get_by_role("link", name="storyboard").first.click()
+    page.get_by_role("heading", name="Storyboard").wait_for()
+    visit.judge()
+    visit.shoot("storyboard")
+
+    def order() -> list[str]:
+        return page.locator("#shots > [data-shot]").evaluate_all("(all) => all.map((one) => one.dataset.shot)")
+
+    assert order() == shots
+    page.set_viewport_size({"width": 1280, "height": 1600})  # all of it in sight
+    page.locator(f"#{shots[-1]} .grip").drag_to(page.locator(f"#{shots[0]}"), target_position={"x": 5, "y": 5})
+    expect(page.locator("input[name=shot]").first).to_have_value(shots[-1])
+    page.get_by_role("link", name="Leave out shot 1").click()
+    expect(page.get_by_role("heading", name="Left out")).to_be_visible()
+    taken = [shots[-1], *shots[1:-1]]
+    assert order() == taken
+    page.get_by_role("button", name="Compose").click()
+    wait_for(lambda: line.task(task)["status"] == "succeeded", "the composed video")
+    assert "Compose the video of 2 shots" in visit.asked[0]
+    assert [charge["operation"] for charge in line.ledger()["charges"]].count("compose") == 1
+
+
+def test_a_connection_is_added_and_tested(start: Start, admin: Admin) -> None:
+    line = start()
+    visit = admin(line)
+    page = visit.see("/connections")
+    page.get_by_role("link", name="Folder A folder").click()
+    page.get_by_label("Name").fill("archive")
+    page.get_by_label("Folder").first.fill(str(line.data / "archive"))
+    page.get_by_role("button", name="Store and test").click()
+    page.get_by_role("heading", name="archive").wait_for()
+    assert page.locator(".said.good").is_visible(), page.locator(".said").inner_text()
+    visit.judge()
+    visit.shoot("connection")
