@@ -67,6 +67,7 @@ from relay.flow.observe import Observer, Pace
 from relay.flow.occasions import Batch as BatchDone
 from relay.flow.occasions import Herald
 from relay.flow.people import People
+from relay.flow.plan import labels
 from relay.flow.poll import Budget, Poller
 from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
@@ -80,7 +81,7 @@ from relay.flow.storyboard import Storyboards
 from relay.flow.targets import Targets
 from relay.flow.triggers import Triggers
 from relay.flow.workbench import Workbench
-from relay.journal import SqliteJournal
+from relay.journal import BatchRow, SqliteJournal
 from relay.log import hide
 from relay.metrics import Metrics
 from relay.net import Egress, GuardedClient, guarded_client, resolve
@@ -257,8 +258,9 @@ class Relay:
         self.deliverer.nudge()
         self.batches.nudge()
 
-    async def _batch_completed(self, summary: Summary) -> None:
-        done = BatchDone(summary.id, summary.name, summary.done, summary.failed, summary.credits)
+    async def _batch_completed(self, batch: BatchRow, summary: Summary) -> None:
+        carried = labels(batch.tags, "", batch.client, batch.recipes)
+        done = BatchDone(summary.id, summary.name, summary.done, summary.failed, summary.credits, carried)
         await self.herald.batch_completed(done)
 
     async def unlock(self) -> None:

@@ -43,6 +43,7 @@ def batch(context: click.Context, url: str | None, config: Path) -> None:
 @click.option("--sheet", help="Which sheet of a workbook; default: the first visible one.")
 @click.option("--map", "columns", multiple=True, metavar="COLUMN=FIELD", help="What a column means; may be repeated.")
 @click.option("--set", "defaults", multiple=True, metavar="FIELD=VALUE", help="Fills in empty cells; may be repeated.")
+@click.option("--recipe", "recipes", multiple=True, help="Only this recipe hears of the batch; may be repeated.")
 @click.option("--tag", "tags", multiple=True, help="A tag for recipes to match; may be repeated.")
 @click.option("--priority", type=click.IntRange(-9, 9), default=0, show_default=True, help="Higher goes first.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its price, and stop.")
@@ -64,6 +65,7 @@ def run_command(api: Api, file: Path, **options: Any) -> None:
     query += [("sheet", options["sheet"])] if options["sheet"] else []
     query += [("column", pair) for pair in options["columns"]]
     query += [("default", pair) for pair in options["defaults"]]
+    query += [("recipe", name) for name in options["recipes"]]
     headers = {"x-beatrelay-priority": str(options["priority"]), "x-beatrelay-tags": ",".join(options["tags"])}
     plan = api.call("POST", f"/relay/v1/batches?{urlencode(query)}", content=content, headers=headers)
     show_plan(console, plan)

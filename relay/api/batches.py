@@ -23,8 +23,8 @@ from relay.sheets.results import Result
 from .answers import BAD_REQUEST, client_of, refusal
 from .auth import caller_of
 from .errors import ApiError
-from .origin import Priority, Tags, origin_of
-from .parts import TheBatches, TheJournal, TheSheets
+from .origin import Priority, Recipes, Tags, chosen, origin_of
+from .parts import TheBatches, TheJournal, TheSheets, TheShelf
 
 NO_BATCH = refusal("There is no such batch.")
 FILE = ResponseSpec(bytes, description="The sheet with its results.", generate_examples=False)
@@ -67,10 +67,12 @@ class BatchesController(Controller):
         self,
         request: Request[Any, Any, Any],
         sheets: TheSheets,
+        shelf: TheShelf,
         name: Annotated[str, QueryParameter(max_length=255, description="The file's name; ids belong to it.")],
         sheet: Annotated[str | None, QueryParameter(description="Which sheet of a workbook.")] = None,
         column: Pairs = None,
         default: Pairs = None,
+        recipe: Recipes = None,
         priority: Priority = 0,
         tags: Tags = "",
     ) -> Data[BatchPlan]:
@@ -82,7 +84,7 @@ class BatchesController(Controller):
             plan = await sheets.plan(
                 await request.body(),
                 name,
-                origin_of(request, priority, "", tags),
+                origin_of(request, priority, "", tags, chosen(shelf, recipe)),
                 sheet=sheet,
                 mapping=pairs(column, "column"),
                 defaults=pairs(default, "default"),

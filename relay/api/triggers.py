@@ -19,8 +19,8 @@ from relay.sheets.flat import Field, fields_of
 from .answers import BAD_REQUEST, MOST_BYTES, UNAUTHORIZED, refusal
 from .batches import Pairs, pairs
 from .errors import ApiError
-from .origin import Priority, Tags, origin_of
-from .parts import TheTriggers
+from .origin import Priority, Recipes, Tags, chosen, origin_of
+from .parts import TheShelf, TheTriggers
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 CHANGED = refusal("The id was asked for before with other content; `details` says what differs.")
@@ -82,6 +82,7 @@ class TriggersController(Controller):
         request: Request[Any, Any, Any],
         name: FromPath[str],
         triggers: TheTriggers,
+        shelf: TheShelf,
         dry_run: Annotated[
             bool, QueryParameter(description="Answer with the plan and its price; send nothing.")
         ] = False,
@@ -91,6 +92,7 @@ class TriggersController(Controller):
         failed: Annotated[bool, QueryParameter(description="Make a row anew that failed.")] = False,
         column: Pairs = None,
         default: Pairs = None,
+        recipe: Recipes = None,
         priority: Priority = 0,
         tags: Tags = "",
     ) -> Response[Triggered]:
@@ -103,7 +105,7 @@ class TriggersController(Controller):
         `default=aspect_ratio=9:16` fills in what is left out."""
         if not NAME.fullmatch(name):
             raise ApiError(400, f"The trigger's name is {name[:80]!r}; it must be 1 to 50 of A-Z, a-z, 0-9 and . _ -")
-        origin = origin_of(request, priority, "", ",".join([f"trigger:{name}", tags]))
+        origin = origin_of(request, priority, "", ",".join([f"trigger:{name}", tags]), chosen(shelf, recipe))
         mapping, defaults = pairs(column, "column"), pairs(default, "default")
         try:
             plan = await triggers.plan(Ask(name, await _fields(request), origin, mapping, defaults))

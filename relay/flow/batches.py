@@ -56,7 +56,7 @@ class Line(NamedTuple):
     result: Result
 
 
-Completed = Callable[[Summary], Awaitable[None]]
+Completed = Callable[[BatchRow, Summary], Awaitable[None]]
 
 
 class Batches(Loop):
@@ -137,18 +137,19 @@ class Batches(Loop):
         return [Line(row, results.get(row.number) or _untold(row)) for row in rows]
 
     async def _submit(self, batch: BatchRow, rows: list[SheetRow]) -> None:
-        tags = tuple(msgspec.json.decode(batch.tags, type=list[str]))
+        tags, recipes = (msgspec.json.decode(text, type=tuple[str, ...]) for text in (batch.tags, batch.recipes))
         for start in range(0, len(rows), CHUNK):
             tasks: dict[int, str] = {}
             for row in rows[start : start + CHUNK]:
-                origin = Origin(batch.client, batch.id, tags, batch.priority, row=(row.identity, row.version))
+                known = (row.identity, row.version)
+                origin = Origin(batch.client, batch.id, tags, batch.priority, known, recipes)
                 task = await self._intake.accept(row.workflow, row.request, row=row.facts, origin=origin)
                 tasks[row.number] = task.id
             await self._journal.batches.submitted(batch.id, tasks)
 
     async def _complete(self, batch: BatchRow) -> None:
         summary = await self.summary(batch)
-        await self._completed(msgspec.structs.replace(summary, state="completed"))
+        await self._completed(batch, msgspec.structs.replace(summary, state="completed"))
         await self._journal.batches.complete(batch.id, self._clock.now())
 
     def _seconds_left(self, tasks: list[RowTask], still_open: int) -> float | None:

@@ -40,6 +40,8 @@ class Origin(Struct, frozen=True):
     """-9 to 9; higher goes first."""
     row: tuple[str, str] = ("", "")
     """Identity and version of a row of a sheet: the same again is the same task, for ever."""
+    recipes: Sequence[str] = ()
+    """Names of the recipes that alone may have its finishes; none: all that fit."""
 
 
 class Accepted(NamedTuple):
@@ -127,6 +129,7 @@ class Intake(Loop):
             client=origin.client,
             batch=origin.batch,
             tags=msgspec.json.encode(origin.tags).decode(),
+            recipes=msgspec.json.encode(origin.recipes).decode(),
             row_identity=origin.row[0] or None,
             row_version=origin.row[1] or None,
             created_at=now,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from relay.clock import Clock
 from relay.contract import Credits, encode
@@ -27,6 +27,8 @@ class Batch(Struct, frozen=True):
     failed: int
     credits: Credits
     """What it cost, in credits."""
+    labels: Labels = Labels()
+    """What its tasks carry."""
 
 
 def plan_update(
@@ -51,7 +53,8 @@ def plan_update(
 def plan_dead(
     dead: DeliveryRow, context: Mapping[str, Any], recipes: RecipeSet, renderer: Renderer, new_id: NewId, labels: Labels
 ) -> Planned | None:
-    """``delivery.dead``: tells every recipe but the dead letter's own. ``context`` is what the dead delivery saw.
+    """``delivery.dead``: tells every recipe that fits, whichever were named, but the dead letter's own. ``context``
+    is what the dead delivery saw.
 
     A dead letter about a dead letter tells nobody: two broken recipes must not call each other for ever.
     """
@@ -72,7 +75,7 @@ def plan_dead(
         key=f"{DEAD}/{dead.id}/{dead.attempts}",
         context=_text(known),
     )
-    return _planned(occasion, known, others, renderer, new_id, labels, [])
+    return _planned(occasion, known, others, renderer, new_id, structs.replace(labels, recipes=frozenset[str]()), [])
 
 
 def dead_delivery(row: DeliveryRow) -> dict[str, Any]:
@@ -100,7 +103,7 @@ class Herald:
 
     async def batch_completed(self, batch: Batch) -> bool:
         """``batch.completed``: every task of ``batch`` has finished. False: it was told before."""
-        labels = Labels(batch=frozenset({batch.id, batch.name}))
+        labels = structs.replace(batch.labels, batch=frozenset({batch.id, batch.name}))
         context: dict[str, Any] = {
             "batch": {
                 "id": batch.id,

@@ -27,13 +27,24 @@ class Labels(Struct, frozen=True):
     tags: frozenset[str] = frozenset()
     batch: frozenset[str] = frozenset()
     client: frozenset[str] = frozenset()
+    recipes: frozenset[str] = frozenset()
+    """Recipes that were named when it was asked for: they alone, whatever they match."""
 
 
 def labels_of(task: TaskRow) -> Labels:
-    """The tags, batch and client that a task carries."""
-    tags: list[str] = msgspec.json.decode(getattr(task, "tags", "[]"))
-    batch, client = getattr(task, "batch", ""), getattr(task, "client", "")
-    return Labels(frozenset(tags), frozenset({batch} - {""}), frozenset({client} - {""}))
+    """The tags, batch and client that a task carries, and the recipes that it was asked for with."""
+    return labels(task.tags, task.batch, task.client, task.recipes)
+
+
+def labels(tags: str, batch: str, client: str, recipes: str) -> Labels:
+    """Labels as they are stored: ``tags`` and ``recipes`` are JSON arrays."""
+    words = [frozenset(msgspec.json.decode(text, type=list[str])) for text in (tags, recipes)]
+    return Labels(words[0], frozenset({batch} - {""}), frozenset({client} - {""}), words[1])
+
+
+def wants(recipe: Recipe, labels: Labels) -> bool:
+    """Whether a recipe may have what carries the labels: it was named, or none was and its ``match`` fits."""
+    return recipe.name in labels.recipes if labels.recipes else fits(recipe.match, labels)
 
 
 def fits(match: Match, labels: Labels) -> bool:
@@ -81,7 +92,7 @@ def wanted(
     """The steps of all recipes that want ``news``; those without ``after`` wait for the deliveries ``first``."""
     planned: list[DeliveryRow] = []
     for recipe in recipes:
-        if news.event not in recipe.on or not fits(recipe.match, labels):
+        if news.event not in recipe.on or not wants(recipe, labels):
             continue
         try:
             matches = renderer.matches(recipe, context)

@@ -15,7 +15,7 @@ from relay.recipe import Recipe, RecipeSet, Renderer, RenderError
 
 from .groups import read_name
 from .lanes import lane_of
-from .plan import ARCHIVE, failed_step, fits, labels_of, media_count, plan_steps
+from .plan import ARCHIVE, failed_step, labels_of, media_count, plan_steps, wants
 from .view import finished_task, row_of
 
 PAGE = 500
@@ -189,8 +189,8 @@ class Replayer:
             "row": row_of(task),
         }
         try:
-            if not fits(recipe.match, labels_of(task)):
-                effects.skip("its `match` does not fit")
+            if not wants(recipe, labels_of(task)):
+                effects.skip("its `match` does not fit, or it was asked for with other recipes")
                 return []
             if not self._renderer.matches(recipe, context):
                 effects.skip("its `when` does not hold")

@@ -114,6 +114,7 @@ class Sheets:
             created_at=self._clock.now(),
             priority=origin.priority,
             tags=msgspec.json.encode(list(origin.tags)).decode(),
+            recipes=msgspec.json.encode(list(origin.recipes)).decode(),
         )
         known = await self._known(planned, batch)
         rows = [_row(batch, row, known.get(_identity(batch, row), [])) for row in planned]

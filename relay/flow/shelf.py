@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from relay.clock import Clock
 from relay.journal import Journal
-from relay.recipe import Problem, RecipeErrors, RecipeSet, check, load_folder
+from relay.recipe import Problem, RecipeErrors, RecipeSet, UnknownRecipe, check, load_folder
 
 from .loop import Loop, log
 
@@ -54,6 +54,16 @@ class Shelf(Loop):
 
     async def drain(self) -> None:
         """Nothing is under way between two steps."""
+
+    def choose(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The names of recipes that somebody chose for a request. Raises :class:`UnknownRecipe` for one that there is
+        not, or that a request cannot start."""
+        chosen = [self.recipes.named(word) for word in words]
+        for recipe in chosen:
+            if not recipe.enabled or recipe.schedule:
+                why = "is started by the hour" if recipe.schedule else "is switched off"
+                raise UnknownRecipe(f"the recipe {recipe.name!r} {why}, so no request can start it")
+        return tuple(dict.fromkeys(recipe.name for recipe in chosen))
 
     def doubts(self) -> list[Problem]:
         """What would make the recipes in use fail, as ``beatrelay recipes check`` says it."""

@@ -13,7 +13,7 @@ from relay.recipe.reach import sample
 from .connections import Connections
 from .groups import gathered
 from .occasions import DEAD, UPDATED, dead_delivery
-from .plan import fits, labels_of
+from .plan import labels_of, wants
 from .view import client_task, event, media_link, row_of
 
 NAMELESS = "recipe.yaml"
@@ -97,9 +97,11 @@ class Workbench:
         steps = {name: outcome for name, outcome in gathered(outcomes, repeated).items() if outcome}
         dead = next((dead_delivery(row) for row in own if row.state == "dead"), None)
         shown = await self._shown(recipe, {**context, "steps": steps}, dead=dead)
-        if shown.matches and not fits(recipe.match, labels_of(task)):
+        if shown.matches and not wants(recipe, labels_of(task)):
             shown = Preview(shown.event, shown.task_id, shown.revision, sample=False, matches=False)
-            shown.reason = "the task carries none of the tags, batches or clients that `match:` names"
+            shown.reason = (
+                "the task carries none of the tags, batches or clients of `match:`, or was asked for with other recipes"
+            )
         return shown
 
 

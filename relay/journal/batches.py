@@ -30,6 +30,8 @@ class BatchRow(Struct, kw_only=True):
     finished_at: float | None = None
     priority: int = 0
     tags: str = "[]"
+    recipes: str = "[]"
+    """Names of the recipes that alone hear of it (JSON array); empty: all that fit."""
 
 
 class SheetRow(Struct, kw_only=True):

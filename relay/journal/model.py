@@ -67,6 +67,8 @@ class TaskRow(Struct, kw_only=True):
     batch: str = ""
     tags: str = "[]"
     """Words of the client's own, for recipes (JSON array)."""
+    recipes: str = "[]"
+    """Names of the recipes that alone may have its finishes (JSON array); empty: all that fit."""
     usage: str = "{}"
     """What it has cost so far by the ledger (JSON: unit, and billionths by kind)."""
     row_identity: str | None = None

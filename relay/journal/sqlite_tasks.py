@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _TASK_FIXED = frozenset(
     {"id", "version", "polls", "woken_at", "hint_receipt", "next_poll_at", "client_key", "client", "batch", "tags"}
-    | {"row_identity", "row_version"}
+    | {"row_identity", "row_version", "recipes"}
 )
 _INSERT_TASK = insert("tasks", TaskRow)
 # A webhook that came in since the task was read keeps its hint and its poll: this change cannot know of it.

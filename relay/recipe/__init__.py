@@ -1,7 +1,7 @@
 """Reads recipes: what shall happen with a finish, as YAML with sandboxed Jinja."""
 
 from .check import check, check_text
-from .errors import Problem, RecipeErrors, RenderError
+from .errors import Problem, RecipeErrors, RenderError, UnknownRecipe
 from .load import load_folder, parse
 from .model import EVENTS, SCHEDULE, Match, Recipe, RecipeSet, Retries, Schedule, Step
 from .preview import Call, Preview, preview
@@ -23,6 +23,7 @@ __all__ = [
     "Retries",
     "Schedule",
     "Step",
+    "UnknownRecipe",
     "check",
     "check_text",
     "load_folder",

@@ -28,6 +28,10 @@ class RecipeErrors(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+class UnknownRecipe(Exception):
+    """There is no recipe of that name; the message says what there is."""
+
+
 class RenderError(Exception):
     """A template could not be filled in: the message names the place, the expression and what was in reach."""
 

@@ -1,8 +1,11 @@
 """A recipe: what shall happen with a finish."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from msgspec import Struct, field
+
+from .errors import UnknownRecipe, suggestion
 
 EVENTS = (
     "task.succeeded",
@@ -94,6 +97,14 @@ class Recipe(Struct, forbid_unknown_fields=True):
     """Set if ``on`` says a schedule; ``on`` is then ``["schedule"]``."""
 
 
+_NAMES: tuple[Callable[[Recipe], str], ...] = (
+    lambda recipe: Path(recipe.file).stem,
+    lambda recipe: Path(recipe.file).name,
+    lambda recipe: recipe.name,
+)
+"""What a recipe may be called by, the surest last."""
+
+
 class RecipeSet:
     """The recipes of one folder."""
 
@@ -110,6 +121,14 @@ class RecipeSet:
     def by_hash(self, hash: str) -> Recipe | None:
         """The very recipe that a delivery was planned with, if it is still loaded."""
         return self._by_hash.get(hash)
+
+    def named(self, word: str) -> Recipe:
+        """The recipe of that name, in any case, or of that file. Raises :class:`UnknownRecipe`."""
+        known = {part(recipe).casefold(): recipe for part in _NAMES for recipe in self._recipes}
+        if (recipe := known.get(word.strip().casefold())) is not None:
+            return recipe
+        hint = suggestion(word, [recipe.name for recipe in self._recipes]) or "there is none at all"
+        raise UnknownRecipe(f"there is no recipe named {word[:80]!r}; {hint}")
 
     def on(self, event: str) -> list[Recipe]:
         """The enabled recipes that ``event`` starts."""

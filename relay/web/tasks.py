@@ -151,7 +151,8 @@ class TaskPages(Controller):
         """The same request as a new task, which is paid for anew; the form's nonce makes a second click harmless."""
         task, _ = await _known(journal, task_id)
         sent = await form(request, Again)
-        origin = Origin(visitor_of(request).id, task.batch, tuple(msgspec.json.decode(task.tags, type=list[str])), 0)
+        tags, recipes = (msgspec.json.decode(text, type=tuple[str, ...]) for text in (task.tags, task.recipes))
+        origin = Origin(visitor_of(request).id, task.batch, tags, recipes=recipes)
         new = await intake.accept(
             task.workflow, task.request, row=task.row, client_key=f"{origin.client}:{sent.nonce}", origin=origin
         )

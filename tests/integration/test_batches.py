@@ -1,6 +1,8 @@
 """A row in, a video out, the row updated; and no row is ever charged twice."""
 
 import io
+import json
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from relay.cli import main
+from relay.recipe import RecipeSet, parse
 from tests.integration.conftest import KEY, Line, wait_for
 from tests.songs import wav
 from tests.unit.sheets.books import comma_separated, xlsx
@@ -164,3 +167,82 @@ def test_the_command_line_runs_a_sheet_to_its_end(start: Start) -> None:
     assert "completed  my songs.csv" in beatrelay("list")
     again = beatrelay("run", str(file), "--yes")
     assert "asked for before" in again
+
+
+CAUGHT = """\
+name: {name}
+on: [{on}]
+match: {{ {match} }}
+steps:
+  tell: {{ use: http, connection: hook, with: {{ body: {{ by: "{name}", what: "{{{{ {what} }}}}" }} }} }}
+"""
+DONE = "batch.name ~ ': ' ~ batch.done ~ ' done, ' ~ batch.failed ~ ' failed, ' ~ batch.credits ~ ' credits'"
+EVERY = CAUGHT.format(name="Every video", on="task.succeeded", match="", what="row.title")
+CHOSEN = CAUGHT.format(name="Press kit", on="task.succeeded", match="tags: [press]", what="row.title")
+DIGEST = CAUGHT.format(name="Digest", on="batch.completed", match="tags: [june]", what=DONE)
+
+
+def caught(line: Line) -> list[tuple[str, str]]:
+    bodies = [json.loads(body) for _, body in line.receiver.received]
+    return sorted((body["by"], body["what"]) for body in bodies)
+
+
+def ended(line: Line, batch_id: str) -> None:
+    """Wait until the batch is completed and nothing is left to deliver."""
+    url = f"/relay/v1/batches/{batch_id}"
+    wait_for(lambda: line.client.get(url).json()["data"]["state"] == "completed", "the batch's end", 60)
+    with sqlite3.connect(f"file:{line.data}/data/journal.db?mode=ro", uri=True) as journal:
+        left = "SELECT 1 FROM deliveries WHERE state IN ('waiting', 'due', 'leased')"
+        wait_for(lambda: not journal.execute(left).fetchall(), "the rest")
+    journal.close()
+
+
+def test_a_completed_batch_is_told_with_its_sums_to_whom_its_tags_match(start: Start) -> None:
+    line = start(recipe=DIGEST)
+    line.faults(fail_rate=1.0)
+    batch = line.client.post(
+        "/relay/v1/batches",
+        params={"name": "june.csv"},
+        content=comma_separated([HEADER, song(1), song(2, Format="round")]),
+        headers={"x-beatrelay-tags": "june"},
+    ).json()["data"]
+    line.client.post(f"/relay/v1/batches/{batch['id']}/start", json={})
+    ended(line, batch["id"])
+    assert caught(line) == [("Digest", "june.csv: 0 done, 1 failed, 0 credits")]
+    run(line, comma_separated([HEADER, song(1)]), "july.csv")  # without the tag
+    assert len(caught(line)) == 1
+
+
+def test_a_batch_with_a_recipe_of_its_own_tells_that_one_alone(start: Start) -> None:
+    line = start(recipe="")
+    line.relay.shelf.recipes = RecipeSet(
+        [parse(text, f"{name}.yaml") for name, text in (("every", EVERY), ("press-kit", CHOSEN), ("digest", DIGEST))]
+    )
+    content = xlsx([HEADER, song(1), song(2)])
+    chosen = plan(line, content, recipe=["press kit", "press-kit.yaml"])
+    line.client.post(f"/relay/v1/batches/{chosen['id']}/start", json={})
+    ended(line, chosen["id"])
+    assert caught(line) == [("Press kit", "Song 1"), ("Press kit", "Song 2")]
+    both = plan(line, xlsx([HEADER, song(3)]), "both.xlsx", recipe=["Press kit", "Digest"])
+    line.client.post(f"/relay/v1/batches/{both['id']}/start", json={})
+    ended(line, both["id"])
+    assert [by for by, _ in caught(line)] == ["Digest"] + ["Press kit"] * 3
+    run(line, xlsx([HEADER, song(4)]), "other.xlsx")
+    assert ("Every video", "Song 4") in caught(line)
+
+
+def test_a_recipe_that_is_not_there_is_told_before_anything_is_planned(start: Start) -> None:
+    line = start(recipe=EVERY)
+    content = xlsx([HEADER, song(1)])
+    for url in ("/relay/v1/batches?name=x.xlsx", "/relay/v1/triggers/songs?x=1"):
+        answer = line.client.post(f"{url}&recipe=Evry+video", content=content)
+        assert answer.status_code == 400
+        assert "no recipe named 'Evry video'; did you mean 'Every video'?" in answer.json()["error"]["message"]
+    file = line.data / "songs.xlsx"
+    file.write_bytes(content)
+    environ = {"BEATAPI_API_KEY": KEY, "BEATRELAY_PUBLIC_URL": line.url}
+    result = CliRunner().invoke(main, ["batch", "run", str(file), "--recipe", "video", "--yes"], env=environ)
+    assert (result.exit_code, "did you mean 'Every video'?" in result.output) == (1, True)
+    result = CliRunner().invoke(main, ["batch", "run", str(file), "--recipe", "every video", "--yes"], env=environ)
+    assert result.exit_code == 0, result.output
+    wait_for(lambda: caught(line) == [("Every video", "Song 1")], "the delivery")

@@ -158,6 +158,13 @@ def test_recipes_match_the_triggers_name_and_see_the_row(start: Start) -> None:
     assert [body for _, body in line.receiver.received] == [b'{"artist":"Mia","trigger":"songs"}']
 
 
+def test_a_trigger_may_name_its_recipe(start: Start) -> None:
+    line = start(recipe=TAGGED)
+    task_id = made(line, ROW, "elsewhere", recipe="tell of songs")["task_id"]
+    line.until(task_id, "delivery.done", 2)
+    assert len(line.receiver.received) == 1
+
+
 def test_every_problem_is_told_with_field_value_rule_and_fix(start: Start) -> None:
     line = start()
     row = {"Track": "C:\\Music\\neon.mp3", "Image 2": "http://media.example.com/x.png", "Format": "round"}

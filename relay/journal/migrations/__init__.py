@@ -16,6 +16,7 @@ from . import occasions as occasions  # isort: skip
 from . import people as people  # isort: skip
 from . import secrets as secrets  # isort: skip
 from . import retention as retention  # isort: skip
+from . import chosen as chosen  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]

@@ -88,7 +88,7 @@ class Bench:
             Connections(self.journal, self.clock, vault, connectors, known, self.client),
         )
 
-    async def fail_a_task(self) -> None:
+    async def fail_a_task(self, recipes: str = "[]") -> None:
         now = self.clock.now()
         task = TaskRow(
             id="task_1",
@@ -98,6 +98,7 @@ class Bench:
             request="{}",
             created_at=now,
             updated_at=now,
+            recipes=recipes,
         )
         operation = Operation(
             id="op_1", task_id="task_1", kind="create", state="queued", body="{}", created_at=now, due_at=None

@@ -10,7 +10,7 @@ import pytest
 from connectors.base import Outcome, Reject, Retry
 from relay.contract import Task, decode
 from relay.flow.occasions import Batch, Herald
-from relay.flow.plan import Labels, fits
+from relay.flow.plan import Labels, fits, wants
 from relay.flow.schedule import Hours
 from relay.journal import DeliveryRow, MediaRow
 from relay.providers import Told
@@ -74,9 +74,9 @@ async def lines(tmp_path: Path) -> AsyncIterator[Any]:
         await line.journal.close()
 
 
-async def begin(line: Line) -> None:
+async def begin(line: Line, recipes: str = "[]") -> None:
     """A task that fails, as the bench has it."""
-    await line.fail_a_task()
+    await line.fail_a_task(recipes)
 
 
 FOLLOW = """\
@@ -119,6 +119,13 @@ async def test_a_dead_letter_is_told_to_other_recipes_and_never_to_its_own_kind(
     assert sorted(told[1:]) == [f"{name}: Broken of task_1: no such place" for name in "AB"]
     states = {(row.recipe, row.state) for row in await line.journal.deliveries.of_task("task_1")}
     assert states == {("Broken", "dead"), ("A", "dead"), ("B", "dead")}
+
+
+async def test_a_dead_letter_is_told_whichever_recipes_were_named(lines: Any) -> None:
+    line = await lines(BROKEN, DEAD.format(name="A"))
+    line.probe.act = lambda: Reject("no such place")
+    await begin(line, recipes='["Broken"]')
+    assert [text[:9] for text in await line.work_off()] == ["broken", "A: Broken"]
 
 
 async def test_a_recipe_that_cannot_be_planned_is_a_dead_letter_that_others_hear_of(lines: Any) -> None:
@@ -265,3 +272,10 @@ def test_a_task_fits_with_one_of_each_list(match: Match, fit: bool) -> None:
     labels = Labels(frozenset({"a", "b"}), frozenset({"june"}), frozenset({"k1"}))
     assert fits(match, labels) is fit
     assert fits(match, Labels()) is (match == Match())
+
+
+def test_a_named_recipe_is_wanted_whatever_it_matches_and_no_other() -> None:
+    named, other = (parse(BATCH.replace("Sum", name), f"{name}.yaml") for name in ("Sum", "Other"))
+    labels = Labels(batch=frozenset({"July"}), recipes=frozenset({"Sum"}))
+    assert (wants(named, labels), wants(other, labels)) == (True, False)
+    assert not wants(named, Labels(batch=frozenset({"July"})))
