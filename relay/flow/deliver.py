@@ -25,6 +25,7 @@ from relay.journal import (
     Settlement,
     TaskRow,
 )
+from relay.log import redact_named
 from relay.recipe import Recipe, RecipeSet, Renderer, RenderError, Step, parse
 from relay.settings import Settings
 from relay.vault import Vault
@@ -165,7 +166,7 @@ class Deliverer(Loop):
         try:
             seen = self._seen(job)
             rendered = self._renderer.render(job.recipe, job.step, seen) if job.recipe else {}
-            request.update(json.loads(encode(rendered)))
+            request.update(redact_named(json.loads(encode(rendered))))
             return msgspec.convert(rendered, connector.Config)
         except RenderError as error:
             raise Reject(str(error)) from error

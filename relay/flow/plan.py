@@ -1,6 +1,7 @@
 """(finish or occasion, recipes) → deliveries. Pure: no I/O, no clock."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import TopologicalSorter
 from typing import Any
 
 import msgspec
@@ -163,13 +164,12 @@ def plan_steps(
         for name, step in recipe.steps.items()
     }
 
-    def done_by(name: str) -> list[str]:
-        """What must be done for the step to be: its deliveries, or, if it has none, those before it."""
-        own = [row.id for row in rows[name]]
-        return own or [row for before in recipe.steps[name].after for row in done_by(before)]
-
-    for name, step in recipe.steps.items():
-        waits_for = list(dict.fromkeys(row for before in step.after for row in done_by(before))) or first
+    done_by: dict[str, list[str]] = {}
+    """What must be done for a step to be: its deliveries, or, if it has none, those before it."""
+    for name in TopologicalSorter({name: step.after for name, step in recipe.steps.items()}).static_order():
+        before = list(dict.fromkeys(row for other in recipe.steps[name].after for row in done_by[other]))
+        done_by[name] = [row.id for row in rows[name]] or before
+        waits_for = before or first
         for row in rows[name] if waits_for else ():
             row.waits_for, row.blockers, row.state, row.due_at = waits_for, len(waits_for), "waiting", None
     return [row for group in rows.values() for row in group]

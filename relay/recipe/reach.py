@@ -87,22 +87,26 @@ def sample_step() -> dict[str, object]:
     return {"url": "https://example.com/result-of-the-step", "detail": detail}
 
 
+_STATUS = {"task.failed": "failed", "task.requires_action": "requires_action", "task.updated": "processing"}
+
+
 def sample(event: str = "task.succeeded") -> dict[str, object]:
     """A realistic thing to render against, when there is no real task yet."""
-    failed = event == "task.failed"
+    failed, done = event == "task.failed", event not in ("task.failed", "task.requires_action", "task.updated")
+    status = _STATUS.get(event, "succeeded")
     task: dict[str, object] = {
         "id": "task_01k9sample0000000000000000",
         "object": "task",
         "workflow": "music-video",
-        "status": "failed" if failed else "succeeded",
-        "stage": "failed" if failed else "succeeded",
+        "status": status,
+        "stage": "compositing" if event == "task.updated" else status,
         "storyboard": {"shots": []},
         "created_at": 1784188800,
         "updated_at": 1784188934,
-        "completed_at": 1784188934,
-        "output": None
-        if failed
-        else {"media": [{"type": "video", "url": "https://media.example.com/v.mp4", "mime_type": "video/mp4"}]},
+        "completed_at": 1784188934 if done or failed else None,
+        "output": {"media": [{"type": "video", "url": "https://media.example.com/v.mp4", "mime_type": "video/mp4"}]}
+        if done
+        else None,
         "usage": {
             "credits_reserved": 75,
             "credits_charged": 75,
@@ -128,7 +132,7 @@ def sample(event: str = "task.succeeded") -> dict[str, object]:
         "task": task,
         "event": {"id": "evt_sample", "type": event, "created_at": 1784188935, "revision": 1},
         "row": {"artist": "Neon Tide", "title": "Rooftop Season"},
-        "media": [] if failed else [file],
+        "media": [file] if done else [],
         "steps": {},
         "delivery": {
             "id": "dlv_sample",

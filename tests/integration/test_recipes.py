@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import HOOK_SECRET, KEY, RECIPE, Line
+from tests.integration.conftest import HOOK_SECRET, KEY, RECIPE, Line, wait_for
 from tests.servers import running
 
 Start = Callable[..., Line]
@@ -69,6 +70,26 @@ class TestOverHttp:
         (listed,) = line.client.get("/relay/v1/recipes").json()["data"]["data"]
         assert listed["problems"] == []
 
+    def test_a_file_that_cannot_be_read_is_listed_while_the_old_recipes_go_on(
+        self, start: Start, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "recipes"
+        folder.mkdir()
+        (folder / "good.yaml").write_text(RECIPE)
+        line = start(recipes=folder)
+
+        def listing() -> Any:
+            return line.client.get("/relay/v1/recipes").json()["data"]
+
+        (folder / "bad.yaml").write_text("name: Bad\non: task.succeded\nsteps: { a: { use: http } }\n")
+        problems = wait_for(lambda: listing()["problems"], "the bad file to be seen")
+        assert [(Path(one["file"]).name, one["line"], one["hint"]) for one in problems] == [
+            ("bad.yaml", 2, "did you mean 'task.succeeded'?")
+        ]
+        assert [one["name"] for one in listing()["data"]] == ["Keep and tell"]
+        (folder / "bad.yaml").unlink()
+        wait_for(lambda: not listing()["problems"], "the bad file to be gone")
+
     def test_a_text_is_checked_by_line_and_column(self, start: Start) -> None:
         line = start()
         assert post(line, "check", text=RECIPE) == {"ok": True, "name": "Keep and tell", "problems": []}
@@ -101,7 +122,7 @@ class TestOverHttp:
         assert shown["calls"][0]["with"] == {"path": "Rooftop Season.mp4"}
 
     def test_a_text_is_filled_in_with_a_real_task_and_shows_no_secret(self, start: Start) -> None:
-        line = start()
+        line = start(RECIPE.replace("with: { body", "with: { headers: { x-api-key: in the recipe }, body"))
         store(line)
         task_id = line.create(row={"title": "Neon"})
         line.delivered(task_id)
@@ -110,6 +131,8 @@ class TestOverHttp:
         (call,) = shown["calls"]
         assert call["with"]["headers"] == {"x-api-key": "…", "authorization": "…", "x-title": "Neon"}
         assert (call["with"]["body"]["oops"], call["with"]["body"]["token"]) == ("…", "…")
+        (said,) = [one["request"] for one in line.moments(task_id, "delivery.done") if one["step"] == "tell"]
+        assert said["headers"] == {"x-api-key": "…"}, "nor does the history of what was sent"
         (told,) = shown["on_failure"]
         assert told["step"] == "on_failure[0]"
         assert told["with"]["body"]["text"] == f"tell of Careless failed for {task_id}"
