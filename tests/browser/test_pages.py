@@ -1,16 +1,21 @@
 """Every page: usable by everybody, without an error, in light, dark and on a phone; live; and by the keyboard."""
 
+import hashlib
+import hmac
 import html
+import json
 import re
+import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
 from relay.recipe import RecipeSet
+from relay.sandbox.life import WHY_FAILED
 from tests.browser_pages import XSS, Start, invitation
-from tests.integration.conftest import Line, wait_for
+from tests.integration.conftest import REQUEST, SECRET, Line, wait_for
 
 from .conftest import Visit, Visits
 
@@ -43,21 +48,56 @@ def paths_of(visit: Visit) -> list[str]:
 
 
 def lively(line: Line) -> str:
-    """Something on every page, all of it hostile; gives a task's id."""
+    """A dead letter; gives its task's id. Whatever people may type is hostile."""
     line.receiver.answers = [400]
     task = line.create(row={"title": SCRIPT, SCRIPT: XSS}, **{"x-beatrelay-batch": "a <b>batch</b>"})
     line.until(task, "delivery.dead")
     return task
 
 
+def hostile(line: Line, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Everything else that somebody out there decides: errors, webhooks, files, names. Gives paths that tell of it."""
+    for code in WHY_FAILED:
+        monkeypatch.setitem(WHY_FAILED, code, SCRIPT)
+    failed = line.create(row={"title": "It failed"}, **{"x-sandbox-fault": "fail"})
+    line.until(failed, "task.finished")
+    board = line.client.post("/v1/music-video/tasks", json={**REQUEST, "prompt": SCRIPT, "compose_mode": "manual"})
+    waiting = board.json()["data"]["id"]
+    wait_for(lambda: line.task(waiting)["status"] == "storyboard_ready", "the storyboard")
+    stamp = str(int(time.time()))
+    event = {"id": SCRIPT, "event": SCRIPT, "data": {"id": line.story(failed)["provider_id"], "status": SCRIPT}}
+    body = json.dumps(event).encode()
+    signature = hmac.new(SECRET.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    headers = {"x-beatapi-event": SCRIPT, "x-beatapi-timestamp": stamp, "x-beatapi-signature": signature}
+    assert line.client.post("/webhooks/beatapi", content=body, headers=headers).status_code == 200
+    sheet = f"Song URL,{SCRIPT},Title\n{SCRIPT},{SCRIPT},{SCRIPT}\n"
+    batch = line.client.post("/relay/v1/batches", params={"name": f"{SCRIPT}.csv"}, content=sheet)
+    assert batch.status_code == 201, batch.text
+    key = line.client.post("/relay/v1/keys", json={"name": SCRIPT, "scopes": ["read"]})
+    assert key.status_code == 201, key.text
+    endpoint = {"url": f"https://hooks.example.com/?q={quote(SCRIPT)}", "description": SCRIPT}
+    assert line.client.post("/v1/webhooks", json=endpoint).status_code == 201
+    return [
+        "/setup",
+        f"/tasks/{failed}",
+        f"/tasks/{waiting}/storyboard",
+        f"/batches/{batch.json()['data']['id']}",
+        f"/deliveries?show=all&error={quote(SCRIPT)}",
+        f"/tasks/find?q={quote(SCRIPT)}",
+    ]
+
+
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_page_is_fit_for_everybody(look: str, start: Start, visits: Visits) -> None:
+def test_every_page_is_fit_for_everybody(
+    look: str, start: Start, visits: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     line = start()
     lively(line)
+    told = hostile(line, monkeypatch)
     line.relay.shelf.recipes = RecipeSet()  # so that the checklist is there too
     visit = visits(line.url, **LOOKS[look])
     visit.come_in(invitation(line), SCRIPT[:60])
-    paths = [*paths_of(visit), "/setup"]
+    paths = list(dict.fromkeys([*paths_of(visit), *told]))
     assert {urlsplit(path).path for path in paths} >= {"/", "/tasks", "/deliveries", "/people"}
     for path in paths:
         page = visit.see(path)
@@ -65,6 +105,7 @@ def test_every_page_is_fit_for_everybody(look: str, start: Start, visits: Visits
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{path} is {wide} px wider than the screen"
         assert page.evaluate("typeof owned") == "undefined", path
+        assert page.locator("main img[src=x], main script").count() == 0, f"{path} took text for a tag"
         name = re.sub(r"\w+_[0-9a-z]{10,}", "one", urlsplit(path).path).strip("/").replace("/", "-") or "home"
         visit.shoot(f"{name}-{look}")
 
