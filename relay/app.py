@@ -97,7 +97,7 @@ from relay.web.site import assets, pages
 log = logging.getLogger("beatrelay")
 
 _PARTS = (
-    "account approvals batches canceller clock connections deliverer endpoints events governor inputs intake"
+    "account approvals batches callback canceller clock connections deliverer endpoints events governor inputs intake"
     " journal keys metrics people poller provider quotes reconciler replayer settler sheets shelf shots"
     " slack_buttons store storyboards triggers workbench"
 )
@@ -159,7 +159,9 @@ class Relay:
         configs = {name: connector.Config for name, connector in connectors.items()}
         self.shelf = Shelf(journal, clock, settings.recipes, recipes, configs)
         archive = Archive(self.store, journal, clock, self._clients["media"], settings.media_max_bytes)
-        callback = Callback(journal, clock, self.endpoints, settings.timeout_seconds)
+        self.callback = Callback(
+            journal, clock, self.endpoints, settings.timeout_seconds, self._clients["deliveries"], settings.url
+        )
         self.observer = Observer(journal, clock, lambda: self.recipes, renderer, pace, self._news)
         self.governor = Governor(journal, clock, self.provider)
         prices = Prices(settings.rates, self.governor)
@@ -213,7 +215,7 @@ class Relay:
             clock,
             lambda: self.recipes,
             renderer,
-            {**connectors, archive.name: archive, callback.name: callback},
+            {**connectors, archive.name: archive, self.callback.name: self.callback},
             self.store,
             self._clients["deliveries"],
             settings,

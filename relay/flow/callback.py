@@ -20,7 +20,7 @@ from relay.contract import encode
 from relay.journal import EndpointRow, Entry, Journal, Notice
 
 from .endpoints import ENDPOINT, Endpoints
-from .telling import event_body, flat_event
+from .telling import SAMPLE_REQUEST, SAMPLE_TASK, event_body, flat_event, sample
 
 log = logging.getLogger("beatrelay")
 
@@ -39,10 +39,20 @@ class Callback(Connector):
     name: ClassVar[str] = ENDPOINT
     Config = NoConfig
 
-    def __init__(self, journal: Journal, clock: Clock, endpoints: Endpoints, timeout: float) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        endpoints: Endpoints,
+        timeout: float,
+        http: httpx.AsyncClient,
+        own_url: str,
+    ) -> None:
         self._journal = journal
         self._clock = clock
         self._endpoints = endpoints
+        self._http = http
+        self._own_url = own_url
         self._timeout = timeout * 0.9
         """Less than what the whole attempt may take, so that a failure for want of time is noted, too."""
 
@@ -50,7 +60,7 @@ class Callback(Connector):
         endpoint = await self._endpoint(delivery.key)
         try:
             async with asyncio.timeout(self._timeout):
-                outcome = await self._call(endpoint, delivery)
+                outcome = await self._call(endpoint, delivery.event, delivery.at)
         except TimeoutError:
             error: DeliveryError = Retry(f"the receiver took longer than {self._timeout:g} s")
         except DeliveryError as refusal:
@@ -62,6 +72,20 @@ class Callback(Connector):
         await self._failed(endpoint, delivery, error)
         raise error
 
+    async def test(self, endpoint: EndpointRow) -> tuple[bool, str]:
+        """Send a sample, signed as a real event is; whether it landed, and a sentence for people. Whatever comes of it
+        counts neither for nor against the endpoint."""
+        event = sample(endpoint.events.split()[0], self._own_url)
+        event |= {"id": self._clock.new_id("evt_sample"), "created_at": int(self._clock.now())}
+        try:
+            async with asyncio.timeout(self._timeout):
+                outcome = await self._call(endpoint, event, int(self._clock.now()))
+        except TimeoutError:
+            return False, f"The test failed: the receiver took longer than {self._timeout:g} s."
+        except DeliveryError as error:
+            return False, f"The test failed: {error.reason}."
+        return True, f"The receiver answered {outcome.detail['status']} to a sample of {event['type']}."
+
     async def _endpoint(self, key: str) -> EndpointRow:
         row = await self._journal.deliveries.get(key)
         endpoint = await self._journal.endpoints.get(row.step) if row else None
@@ -71,25 +95,27 @@ class Callback(Connector):
             raise Reject("the endpoint is disabled; make it active, then replay what it missed")
         return endpoint
 
-    async def _call(self, endpoint: EndpointRow, delivery: Delivery) -> Outcome:
-        body = encode(await self._body(endpoint, delivery.event))
+    async def _call(self, endpoint: EndpointRow, event: Mapping[str, Any], at: int) -> Outcome:
+        body = encode(await self._body(endpoint, event))
         secrets = self._endpoints.secrets(endpoint)
         # `x-beatapi-signature` has room for one signature: the old secret's, for as long as the receiver takes it.
         for secret in reversed(secrets):
-            headers = _headers(delivery, body, secret, secrets)
+            headers = _headers(event, at, body, secret, secrets)
             try:
-                async with delivery.http.stream("POST", endpoint.url, content=body, headers=headers) as response:
+                async with self._http.stream("POST", endpoint.url, content=body, headers=headers) as response:
                     text, truncated = await read_answer(response)
             except (httpx.InvalidURL, httpx.TransportError) as error:
                 raise unreachable(error) from error
             detail = {"status": response.status_code, "response": text, "truncated": truncated}
             if response.status_code not in _WRONG_SIGNATURE or secret == secrets[0]:
-                return _judged(response, delivery.at, detail)
+                return _judged(response, at, detail)
         raise AssertionError("an endpoint has at least one secret")
 
     async def _body(self, endpoint: EndpointRow, event: Mapping[str, Any]) -> dict[str, Any]:
         if endpoint.kind == "webhook":
             return event_body(event)
+        if event["task"]["id"] == SAMPLE_TASK:
+            return flat_event(event, SAMPLE_REQUEST)
         task = await self._journal.tasks.get(event["task"]["id"])
         assert task is not None, "a delivery is written together with its task"
         return flat_event(event, msgspec.json.decode(task.request))
@@ -118,8 +144,8 @@ class Callback(Connector):
             log.warning("%s", text)
 
 
-def _headers(delivery: Delivery, body: bytes, secret: str, secrets: list[str]) -> dict[str, str]:
-    event, at = delivery.event, str(delivery.at)
+def _headers(event: Mapping[str, Any], now: int, body: bytes, secret: str, secrets: list[str]) -> dict[str, str]:
+    at = str(now)
     return {
         "content-type": "application/json; charset=utf-8",
         "x-beatapi-event": event["type"],
@@ -127,7 +153,7 @@ def _headers(delivery: Delivery, body: bytes, secret: str, secrets: list[str]) -
         "x-beatapi-signature": beatapi_signature(secret, at, body),
         "webhook-id": event["id"],
         "webhook-timestamp": at,
-        "webhook-signature": sign([decode_secret(one) for one in secrets], event["id"], delivery.at, body),
+        "webhook-signature": sign([decode_secret(one) for one in secrets], event["id"], now, body),
         "idempotency-key": event["id"],
     }
 

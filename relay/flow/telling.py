@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import msgspec
 
+SAMPLE_TASK = "task_sample"
 SAMPLE_AT = 1784188800
 """When the sample's task was created."""
 
@@ -62,7 +63,7 @@ def sample(kind: str, base_url: str) -> dict[str, Any]:
     """An event of a task that never was, as :func:`relay.flow.view.event` gives real ones. Its id says so."""
     status = {"task.failed": "failed", "task.requires_action": "requires_action", "task.updated": "processing"}
     task: dict[str, Any] = {
-        "id": "task_sample",
+        "id": SAMPLE_TASK,
         "object": "task",
         "workflow": "music-video",
         "status": status.get(kind, "succeeded"),

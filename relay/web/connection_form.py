@@ -1,6 +1,5 @@
 """The form of a connection: its fields with what was typed, secrets left out, and what is wrong beside each."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,24 +10,9 @@ from relay.flow.connection_kinds import ConnectionKey
 from relay.flow.connections import ConnectionView
 from relay.flow.lanes import KEYS as PACE_KEYS
 
-from .connection_guide import PACE, Guide, Hint
+from .connection_guide import PACE, Guide
+from .fields import Field
 from .forms import typed
-
-
-class Field(Struct):
-    """One field of a form, filled in."""
-
-    key: str
-    hint: Hint
-    secret: bool
-    required: bool
-    choices: list[str]
-    value: str = ""
-    """Never a secret."""
-    stored: str = ""
-    """Of a stored secret, its mask."""
-    problem: str = ""
-    default: str = ""
 
 
 class Sent(Struct):
@@ -72,16 +56,3 @@ def fields(guide: Guide, keys: Iterable[ConnectionKey], view: ConnectionView | N
         )
         for name in order
     ]
-
-
-def place(problems: Iterable[str], fields: Iterable[Field]) -> list[str]:
-    """Write each problem beside the field that it names; gives those that name none."""
-    by_key, left = {one.key: one for one in fields}, list[str]()
-    for problem in problems:
-        named = [*re.findall(r"`(?:\$\.)?([\w.-]+)`", problem), problem.partition(" ")[0]]
-        key = next((name for name in named if name in by_key), None)
-        if key is None:
-            left.append(problem)
-        else:
-            by_key[key].problem = problem
-    return left

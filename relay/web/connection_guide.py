@@ -19,19 +19,8 @@ from .connection_links import (
     SLACK_HOOKS,
     STANDARD_WEBHOOKS,
     ZAPIER,
-    Link,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """One field of a form: what it is called, what it means, where its value is found."""
-
-    label: str
-    text: str = ""
-    link: Link | None = None
-    long: bool = False
-    """Its value has many lines."""
+from .fields import Hint, Link
 
 
 @dataclass(frozen=True, slots=True)

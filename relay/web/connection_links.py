@@ -1,14 +1,6 @@
 """Where people find what a connection needs."""
 
-from typing import NamedTuple
-
-
-class Link(NamedTuple):
-    """A page of somebody else's."""
-
-    text: str
-    url: str
-
+from .fields import Link
 
 SLACK_APPS = Link("Your Slack apps: OAuth & Permissions", "https://api.slack.com/apps")
 SLACK_HOOKS = Link("Your Slack apps: Incoming Webhooks", "https://api.slack.com/apps")

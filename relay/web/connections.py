@@ -14,8 +14,9 @@ from relay.flow.connections import BadConnection, Connections, ConnectionView
 from relay.journal import DeliveryFilter, LaneRow, LaneUse
 from relay.recipe import RecipeSet
 
-from .connection_form import Field, Sent, fields, place, read
-from .connection_guide import GUIDES, Guide, Hint, guide_of
+from .connection_form import Sent, fields, read
+from .connection_guide import GUIDES, Guide, guide_of
+from .fields import Field, Hint, place
 from .gate import back
 
 NEWEST = 200

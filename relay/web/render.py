@@ -109,6 +109,8 @@ MENU = [
     ("/batches", "Batches", "b"),
     ("/deliveries", "Deliveries", "d"),
     ("/connections", "Connections", "c"),
+    ("/endpoints", "Endpoints", "e"),
+    ("/keys", "API keys", "k"),
     ("/people", "People", "p"),
     ("/docs", "API", "a"),
 ]

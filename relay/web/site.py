@@ -15,9 +15,12 @@ from relay.settings import Settings
 from .batches import BatchPages
 from .connections import ConnectionPages
 from .deliveries import DeliveryPages
+from .endpoints import EndpointPages
 from .gate import PAGES, Gate, Session, allow
 from .home import home
+from .keys import KeyPages
 from .live import Live, live_stream
+from .once import Once
 from .people import PeoplePages
 from .render import HEADERS
 from .setup import SetupPages
@@ -34,6 +37,8 @@ HANDLERS: list[Any] = [
     BatchPages,
     DeliveryPages,
     ConnectionPages,
+    EndpointPages,
+    KeyPages,
     PeoplePages,
     SetupPages,
     live_stream,
@@ -48,7 +53,7 @@ def pages(people: People, settings: Settings, live: Live) -> Router:
     def through(app: ASGIApp) -> ASGIApp:  # the framework copies whatever is no function
         return gate(app)
 
-    own: dict[str, Any] = {"settings": settings, "live": live, "session": Session(settings.url)}
+    own: dict[str, Any] = {"settings": settings, "live": live, "once": Once(), "session": Session(settings.url)}
     return Router(
         path="/",
         route_handlers=HANDLERS,

@@ -54,7 +54,7 @@ class Bench:
         vault, renderer, recipes = Vault([new_key()]), Renderer(), RecipeSet()
         self.endpoints = Endpoints(self.journal, self.clock, vault, Targets(Egress(), public), lambda: None)
         self.observer = Observer(self.journal, self.clock, lambda: recipes, renderer, Pace(), lambda: None)
-        callback = Callback(self.journal, self.clock, self.endpoints, 20.0)
+        callback = Callback(self.journal, self.clock, self.endpoints, 20.0, self.client, "http://relay")
         connectors = {callback.name: callback}
         store = MediaStore(folder / "media")
         known = Connections(self.journal, self.clock, vault, connectors, {}, self.client)
