@@ -18,6 +18,8 @@ from msgspec import Struct, field
 from relay.contract.pricing import RATES, RateTable
 from relay.settings_table import SETTINGS, Setting
 
+COMMAND = "the command line"
+
 
 class SettingsError(Exception):
     """One or more settings are wrong; the message lists them all."""
@@ -57,6 +59,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_format: str = "text"
     rates: RateTable = RateTable()
     connections: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    origins: dict[str, str] = field(default_factory=dict[str, str])
+    """Where each setting that somebody gave came from: the name of a variable, or the file and the place in it."""
 
     @property
     def url(self) -> str:
@@ -83,20 +87,23 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: Any)
     document = _read_file(file)
     problems: list[str] = []
     found: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for setting in SETTINGS:
         text, origin = _look_up(setting, environ, document, file)
         if text is None or text == "":
             continue
         try:
             found[setting.field] = setting.read(text)
+            origins[setting.field] = origin
         except ValueError:
             shown = "(not shown)" if setting.secret else repr(text)
             problems.append(f"{origin} is {shown}; it must be {setting.rule}")
     problems += _unknown(document, file)
     found["rates"] = _rates(document, file, problems)
     found["connections"] = _connections(document, environ, problems)
-    found.update({name: value for name, value in overrides.items() if value is not None})
-    settings = Settings(**found)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    origins |= {name: COMMAND for name in given if name in {setting.field for setting in SETTINGS}}
+    settings = Settings(**{**found, **given}, origins=origins)
     problems += _unsafe(settings)
     if problems:
         raise SettingsError("\n".join(problems))

@@ -64,6 +64,13 @@ _SLACK = {
         "Channel",
         "`C0123456789` (at the end of *View channel details* in Slack) or `#name`. Write `/invite @your-bot` there.",
     ),
+    "signing_secret": Hint(
+        "Signing secret",
+        "For buttons in Slack. Under *Basic Information*; set the app's *Interactivity* URL to"
+        " `/relay/v1/slack/interactions` on this relay.",
+        SLACK_APPS,
+    ),
+    "approvers": Hint("Approvers", "Whose clicks count: `U0123…`, with spaces between. Empty: everybody's."),
     "webhook_url": Hint(
         "Incoming webhook",
         "Instead of a bot: posts new messages in one channel, and can post one twice when an answer is lost.",

@@ -30,7 +30,7 @@ HEADERS = {
 HTML = "text/html; charset=utf-8"
 
 TONES = {
-    "good": {"succeeded", "done", "active", "accepted", "completed", "enabled", "ok", "new"},
+    "good": {"succeeded", "done", "active", "accepted", "completed", "enabled", "ok", "new", "set"},
     "busy": {"processing", "running", "queued", "due", "leased", "waiting", "sending", "started", "planned"},
     "ask": {"storyboard_ready", "requires_action", "unconfirmed", "parked", "paused", "stale", "changed", "half_open"},
     "bad": {"failed", "dead", "refused", "forged", "unparsable", "oversized", "invalid", "disabled", "open", "revoked"},
@@ -112,6 +112,7 @@ MENU = [
     ("/endpoints", "Endpoints", "e"),
     ("/keys", "API keys", "k"),
     ("/people", "People", "p"),
+    ("/settings", "Settings", "s"),
     ("/docs", "API", "a"),
 ]
 """Path, name and key of each page in the menu, in order."""

@@ -23,6 +23,7 @@ from .live import Live, live_stream
 from .once import Once
 from .people import PeoplePages
 from .render import HEADERS
+from .settings import settings_page
 from .setup import SetupPages
 from .sign_in import SignInController
 from .storyboard import ApprovalPages, StoryboardPages
@@ -41,6 +42,7 @@ HANDLERS: list[Any] = [
     KeyPages,
     PeoplePages,
     SetupPages,
+    settings_page,
     live_stream,
 ]
 ASSETS = Path(__file__).with_name("assets")

@@ -139,7 +139,7 @@ def test_every_link_leads_somewhere(start: Start, browsers: Open) -> None:
                 html.unescape(link).partition("#")[0] for link in re.findall(r'(?:href|src)="(/[^"]*)"', answer.text)
             }
             left += [link for link in links if link and link not in seen and link not in left]
-    expected = "/tasks /batches /deliveries /connections /new-connection/slack /endpoints /keys /people /docs"
+    expected = "/tasks /batches /deliveries /connections /new-connection/slack /endpoints /keys /people /settings /docs"
     assert set(expected.split()) <= seen
     assert "Choose a recipe" in browser.see("/")
 
