@@ -43,11 +43,18 @@ class Notes(Protocol):
 
 @runtime_checkable
 class Guarded(Protocol):
-    """What the relay's client can do besides HTTP, for connectors that speak another protocol."""
+    """What the relay's client can do besides httpx' own."""
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """Where ``host`` may be connected to; raises :class:`httpx.ConnectError` where it must not be. Connect to
         one of these, never to the name: it may lead elsewhere the next time it is looked up."""
+        ...
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
+    ) -> tuple[httpx.Response, bytes, bool]:
+        """A request whose body is at hand, at a fraction of the cost of one that streams: the answer's head, at most
+        ``limit`` bytes of its body, and whether there was more. Raises as httpx does."""
         ...
 
 

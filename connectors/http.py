@@ -7,8 +7,8 @@ import httpx
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
-from .answers import answer_json, read_answer, unreachable
-from .base import Connector, ConnectorConfig, Delivery, Outcome, Reject
+from .answers import ANSWER_LIMIT, answer_json, read_answer, unreachable
+from .base import Connector, ConnectorConfig, Delivery, Guarded, Outcome, Reject
 from .http_answer import HOPS_MOST, judge, next_hop
 from .http_auth import HttpConnection, credentials, is_signed, signatures
 from .http_body import Body, as_file, as_form, as_json, as_multipart, as_text
@@ -75,10 +75,8 @@ class Http(Connector):
         self, config: HttpConfig, delivery: Delivery, url: str, headers: Mapping[str, str], body: Body | None
     ) -> tuple[dict[str, Any], str | None]:
         """One request: what to keep of its answer, and where it wants us to go instead."""
-        content = body.stream() if body else None
         try:
-            async with delivery.http.stream(config.method, url, content=content, headers=headers) as response:
-                text, truncated = await read_answer(response)
+            response, text, truncated = await _exchanged(delivery.http, config.method, url, headers, body)
         except (httpx.InvalidURL, httpx.TransportError) as error:
             raise unreachable(error) from error
         detail: dict[str, Any] = {"status": response.status_code, "response": text, "truncated": truncated}
@@ -107,6 +105,19 @@ class Http(Connector):
             raise unreachable(error) from error
         hint = "; this is n8n's test URL, which listens only while you do" if "/webhook-test/" in url.path else ""
         return f"{url.host} answers; whether it takes the hook, only a delivery can tell{hint}"
+
+
+async def _exchanged(
+    http: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], body: Body | None
+) -> tuple[httpx.Response, str, bool]:
+    """A request, and the beginning of its answer: the short way unless a file streams."""
+    if isinstance(http, Guarded) and (body is None or body.whole is not None):
+        whole = body.whole if body else None
+        response, kept, truncated = await http.exchange(method, url, headers, whole, ANSWER_LIMIT)
+        return response, kept.decode("utf-8", "replace"), truncated
+    async with http.stream(method, url, content=body.stream() if body else None, headers=headers) as response:
+        text, truncated = await read_answer(response)
+    return response, text, truncated
 
 
 def _doubt(config: HttpConfig, delivery: Delivery, response: httpx.Response, said: Mapping[str, Any]) -> str | None:

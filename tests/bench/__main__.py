@@ -2,9 +2,17 @@
 
 import argparse
 
-from tests.bench import fanout, ingest, outbox, pages, s3, sheets
+from tests.bench import drive, fanout, ingest, outbox, pages, s3, sheets
 
-BENCHES = {"ingest": ingest, "outbox": outbox, "fanout": fanout, "sheets": sheets, "s3": s3, "pages": pages}
+BENCHES = {
+    "ingest": ingest,
+    "outbox": outbox,
+    "fanout": fanout,
+    "sheets": sheets,
+    "s3": s3,
+    "drive": drive,
+    "pages": pages,
+}
 
 
 def main() -> None:

@@ -164,6 +164,14 @@ class Life:
     def _watch(self) -> None:
         """Put a moment beside everything that leaves or stays."""
         self._client._transport = _Watched(self._client._transport, self._moment)
+        exchange = self._client.exchange
+
+        async def watched_exchange(method: str, url: str, *more: Any) -> Any:
+            answer = await exchange(method, url, *more)
+            self._moment(f"answered {method} {httpx.URL(url).path}")
+            return answer
+
+        self._client.exchange = watched_exchange
         settle, put = self.journal.deliveries.settle, self.journal.notes.put
 
         async def watched_settle(settlement: Settlement) -> bool:

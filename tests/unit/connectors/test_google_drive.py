@@ -9,6 +9,7 @@ import pytest
 from connectors.base import Reject, Retry
 from connectors.google_drive import DriveConfig, GoogleDrive
 from connectors.google_drive_upload import UNIT, Upload
+from tests.bench.drive import measure
 from tests.fakes.google_drive import DriveFake
 from tests.fakes.google_wire import Fault
 from tests.google import Video, deliver, person, robot
@@ -288,3 +289,7 @@ class TestForPeople:
         ):
             with pytest.raises(Reject, match=says):
                 await self.check(connection)
+
+
+def test_a_large_file_takes_little_memory() -> None:
+    assert measure(128).extra_mib < 64

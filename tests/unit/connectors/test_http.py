@@ -13,11 +13,14 @@ from connectors.answers import ANSWER_LIMIT
 from connectors.base import Delivery, DeliveryError, Gone, Outcome, Reject, Retry
 from connectors.http import Http, HttpConfig
 from connectors.standard_webhooks import decode_secret, sign
+from relay.net import Egress, guarded_client
 from tests.notes import MemoryNotes
 from tests.servers import running
 
 pytestmark = pytest.mark.anyio
 SECRET, OTHER = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+WAY = ["httpx"]
+LOCAL = Egress(["127.0.0.0/8", "::1/128"])
 
 
 class Server:
@@ -45,8 +48,14 @@ def server() -> Iterator[tuple[Server, str]]:
         yield somebody, url
 
 
+@pytest.fixture(autouse=True, params=["httpx", "wire"])
+def way(request: pytest.FixtureRequest) -> None:
+    """Everything holds over any httpx client, and over the relay's own, which takes a shorter way where it can."""
+    WAY[0] = request.param
+
+
 async def deliver(config: HttpConfig, connection: Mapping[str, str], **more: Any) -> Outcome:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False) if WAY[0] == "httpx" else guarded_client(LOCAL) as client:
         known: dict[str, Any] = {"key": "dlv_1", "attempt": 1, "at": 1_784_188_800, "event": {"id": "evt_1"}}
         known |= {"connection": connection, "http": client, "notes": MemoryNotes(), "task_notes": MemoryNotes()}
         return await Http().deliver(config, Delivery(**{**known, **more}))

@@ -10,6 +10,7 @@ from connectors.base import Reject
 from connectors.http import HttpConfig
 from tests.unit.connectors.test_http import Server, deliver, error_of
 from tests.unit.connectors.test_http import server as server
+from tests.unit.connectors.test_http import way as way
 
 pytestmark = pytest.mark.anyio
 TOOLS = ("zapier", "make", "n8n", "pipedream")

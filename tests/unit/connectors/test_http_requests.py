@@ -17,6 +17,7 @@ from connectors.base import Outcome, Reject, Retry
 from connectors.http import Http, HttpConfig
 from tests.unit.connectors.test_http import SECRET, Server, deliver, error_of
 from tests.unit.connectors.test_http import server as server
+from tests.unit.connectors.test_http import way as way
 
 pytestmark = pytest.mark.anyio
 VIDEO = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 1024
