@@ -17,7 +17,7 @@ from relay.flow.endpoints import Endpoints
 from relay.flow.keys import Caller
 from relay.flow.observe import Observer, Pace
 from relay.flow.targets import Targets
-from relay.journal import DeliveryRow, EndpointRow, Entry, Operation, SqliteJournal, TaskRow
+from relay.journal import DeliveryRow, EndpointKind, EndpointRow, Entry, Operation, SqliteJournal, TaskRow
 from relay.net import Egress
 from relay.providers import Told
 from relay.recipe import RecipeSet, Renderer
@@ -54,7 +54,7 @@ class Bench:
         vault, renderer, recipes = Vault([new_key()]), Renderer(), RecipeSet()
         self.endpoints = Endpoints(self.journal, self.clock, vault, Targets(Egress(), public), lambda: None)
         self.observer = Observer(self.journal, self.clock, lambda: recipes, renderer, Pace(), lambda: None)
-        callback = Callback(self.journal, self.clock, self.endpoints, 20.0, self.client, "http://relay")
+        self.callback = callback = Callback(self.journal, self.clock, self.endpoints, 20.0, self.client, "http://relay")
         connectors = {callback.name: callback}
         store = MediaStore(folder / "media")
         known = Connections(self.journal, self.clock, vault, connectors, {}, self.client)
@@ -235,3 +235,20 @@ async def test_secrets_are_valid_for_both_ways_of_signing_and_sealed_at_rest(ben
     assert len(seen) == 20
     on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     assert not any(secret.encode() in on_disk for secret in seen)
+
+
+@pytest.mark.parametrize("kind", ["webhook", "hook"])
+async def test_a_test_sends_a_sample_and_counts_for_nothing(bench: Bench, kind: EndpointKind) -> None:
+    endpoint, _ = await bench.endpoint(kind=kind)
+    works, message = await bench.callback.test(endpoint)
+    assert (works, message) == (False, "The test failed: the receiver answered 500.")
+    assert (await state_of(bench, endpoint)).failing_since is None
+    bench.status = 204
+    works, message = await bench.callback.test(endpoint)
+    assert (works, message) == (True, "The receiver answered 204 to a sample of task.failed.")
+    bodies = [json.loads(request.content) for request in bench.requests]
+    assert bodies[0]["id"] != bodies[-1]["id"], "another test is another event"
+    assert (bodies[-1]["data"]["id"] if kind == "webhook" else bodies[-1]["task_id"]) == "task_sample"
+    bench.status = 410
+    assert not (await bench.callback.test(endpoint))[0]
+    assert (await state_of(bench, endpoint)).status == "active"
