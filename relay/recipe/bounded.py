@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2.exceptions import SecurityError
 
-from .budget import counted, spend, weigh, weighed
+from .budget import counted, spend, weigh, weighed, whole
 
 OUTPUT_MOST = 256 * 1024
 """Characters of one rendered string."""
@@ -36,7 +36,7 @@ def bounded(name: str, function: Filter) -> Filter:
         if name in _SHORT:
             short_enough(more)
         result = function(*given, **named)
-        if name in _LAZY and not isinstance(result, str | list):
+        if hasattr(result, "__next__"):
             result = list(counted(result))
         if isinstance(result, str) and len(result) > OUTPUT_MOST:
             raise SecurityError(f"the text would have more than {OUTPUT_MOST} characters")
@@ -52,13 +52,18 @@ def short_enough(arguments: Iterable[Any]) -> None:
             raise SecurityError(f"an argument may have {ARGUMENT_MOST} characters here; this has {len(argument)}")
 
 
+def string(value: Any) -> str:
+    """Jinja's ``string``, of data only."""
+    return str(whole(value))
+
+
 def join(things: Iterable[Any], separator: str = "", attribute: str | None = None) -> str:
     """Jinja's ``join``, measured as it grows."""
     parts: list[str] = []
     size = 0
     for thing in counted(things):
         part = thing[attribute] if attribute is not None else thing
-        parts.append(part if isinstance(part, str) else str(weighed(part)))
+        parts.append(part if isinstance(part, str) else str(whole(part)))
         size += len(parts[-1]) + len(separator)
         if size > OUTPUT_MOST:
             raise SecurityError(f"the text would have more than {OUTPUT_MOST} characters")

@@ -7,8 +7,10 @@ it is done: a list that holds itself a million times over weighs what it would b
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from decimal import Decimal
 from typing import Any, cast
 
+from jinja2 import Undefined
 from jinja2.exceptions import SecurityError
 
 TURNS_MOST = 20_000
@@ -19,6 +21,10 @@ SECONDS_MOST = 1.0
 """Processor time of one rendering."""
 ITEM = 8
 """What an entry of a list or a mapping weighs, besides its content."""
+
+
+_SMALL = (float, Decimal, range, Undefined)
+"""What else there may be; it weighs nothing."""
 
 
 class Budget:
@@ -76,8 +82,23 @@ def counted(things: Iterable[Any]) -> Iterator[Any]:
         yield thing
 
 
+def whole(value: Any) -> Any:
+    """``value`` itself, paid for, once it is sure that nothing in it is missing: what is written out must be there."""
+    waiting: list[Any] = [weighed(value)]
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, Mapping):
+            waiting += cast("Mapping[Any, Any]", thing).values()
+        elif isinstance(thing, list | tuple):
+            waiting += cast("list[Any]", thing)
+        elif isinstance(thing, Undefined):
+            str(thing)  # raises, with what is in reach
+    return value
+
+
 def weigh(value: Any, most: int) -> int:
-    """The characters that ``value`` would have when written out; stops counting past ``most``."""
+    """The characters that ``value`` would have when written out; stops counting past ``most``. Raises
+    :class:`SecurityError` for what is no data, such as a method that was not called."""
     weight = 0
     waiting: list[Any] = [value]
     while waiting and weight <= most:
@@ -94,4 +115,6 @@ def weigh(value: Any, most: int) -> int:
             waiting += listed if weight <= most else []
         elif isinstance(thing, int):
             weight += thing.bit_length() // 3
+        elif not (thing is None or isinstance(thing, _SMALL)):
+            raise SecurityError(f"a {type(thing).__name__} is no data: there are texts, numbers, lists and mappings")
     return weight

@@ -15,8 +15,8 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from .bounded import OUTPUT_MOST, bounded, join, replace, rounded, short_enough, total
-from .budget import begin, counted, spend, weigh, weighed
+from .bounded import OUTPUT_MOST, bounded, join, replace, rounded, short_enough, string, total
+from .budget import begin, counted, spend, weigh, weighed, whole
 from .filters import FILTERS
 
 SOURCE_MOST = 32 * 1024
@@ -76,7 +76,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(
             undefined=Missing, autoescape=False, keep_trailing_newline=True, cache_size=0, finalize=_written
         )
-        own = {"join": join, "replace": replace, "round": rounded, "sum": total}
+        own = {"join": join, "replace": replace, "round": rounded, "string": string, "sum": total}
         filters = {name: self.filters[name] for name in _KEPT} | FILTERS | own
         self.filters = {name: bounded(name, function) for name, function in filters.items()}
         self.filters |= {_TURNS: counted, _WEIGHED: weighed}
@@ -206,7 +206,7 @@ def _range(*bounds: int) -> range:
 
 def _written(value: Any) -> Any:
     """What stands between braces in a text: paid for before it is written out."""
-    return value if isinstance(value, str | int | float) else weighed(value)
+    return value if isinstance(value, str | int | float) else whole(value)
 
 
 __all__ = ["OUTPUT_MOST", "SOURCE_MOST", "Missing", "SecurityError", "TemplateEnvironment", "TemplateError", "begin"]

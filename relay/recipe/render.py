@@ -23,15 +23,6 @@ NO = ("", "false", "no", "0", "none")
 """Texts that mean no, where an expression says whether something holds."""
 
 _environment = TemplateEnvironment()
-_REFUSALS = (
-    TemplateError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    ValueError,
-    RecursionError,
-    MemoryError,
-)
 _PLAIN = (str, int, float, bool, Decimal, type(None))
 
 
@@ -75,8 +66,12 @@ def syntax_error(source: str) -> tuple[int, str] | None:
         _compiled(source)
     except TemplateError as error:
         return getattr(error, "lineno", None) or 1, str(error.message)
-    except (RecursionError, MemoryError, OverflowError, ValueError):
+    except SyntaxError as error:  # Python's own, of the code that Jinja makes: a name given twice, too many loops
+        return 1, "it is nested too deeply" if "too many" in error.msg else error.msg
+    except (RecursionError, MemoryError):
         return 1, "it is nested too deeply"
+    except Exception as error:  # Jinja works out what is constant while it compiles, and that raises anything
+        return 1, str(error)[:200] or type(error).__name__
     return None
 
 
@@ -98,7 +93,7 @@ class _Filling:
         say_what_is_there(self._reach)
         try:
             return self._counted(_fill(template, self._reach))
-        except _REFUSALS as error:
+        except Exception as error:  # a filter raises anything for a value it did not expect: the template's fault
             raise RenderError(self._say(template, path, error)) from error
 
     def _counted(self, value: Any) -> Any:
