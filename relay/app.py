@@ -69,6 +69,7 @@ from relay.flow.occasions import Herald
 from relay.flow.people import People
 from relay.flow.plan import labels
 from relay.flow.poll import Budget, Poller
+from relay.flow.recipe_files import RecipeFiles
 from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.schedule import Hours
@@ -98,7 +99,7 @@ log = logging.getLogger("beatrelay")
 
 _PARTS = (
     "account approvals batches callback canceller clock connections deliverer endpoints events governor inputs intake"
-    " journal keys metrics people poller provider quotes reconciler replayer settler sheets shelf shots"
+    " journal keys metrics people poller provider quotes recipe_files reconciler replayer settler sheets shelf shots"
     " slack_buttons store storyboards triggers workbench"
 )
 """What handlers may ask for by these names (:mod:`relay.api.parts`, :mod:`relay.web.parts`)."""
@@ -205,6 +206,7 @@ class Relay:
             journal, clock, self.vault, connectors, settings.connections, self._clients["deliveries"]
         )
         self.workbench = Workbench(journal, self.connections, configs, settings.url)
+        self.recipe_files = RecipeFiles(journal, clock, settings.recipes, self.shelf, self.workbench)
         self.approvals = Approvals(journal, clock, self.vault, settings.url)
         self.storyboards = Storyboards(journal, self.intake, prices)
         self.shots = Shots(self.provider, clock, self._clients["media"])

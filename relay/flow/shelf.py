@@ -52,6 +52,11 @@ class Shelf(Loop):
             await self._take()
         return LOOK
 
+    async def refresh(self) -> None:
+        """Look at the folder now: whoever changed it wants to see what became of it."""
+        self._seen = await asyncio.to_thread(look, self._folder)
+        await self._take()
+
     async def drain(self) -> None:
         """Nothing is under way between two steps."""
 

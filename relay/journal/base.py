@@ -37,6 +37,7 @@ from .notes import NoteStore
 from .occasions import Occasions
 from .people import PeopleStore
 from .queue import QueueStore
+from .recipes import RecipeVersions
 from .sealed import SealedStore
 from .secrets import SecretStore
 
@@ -262,6 +263,9 @@ class Journal(Protocol):
 
     @property
     def people(self) -> PeopleStore: ...
+
+    @property
+    def recipes(self) -> RecipeVersions: ...
 
     @property
     def secrets(self) -> SecretStore: ...

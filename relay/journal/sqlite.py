@@ -34,6 +34,7 @@ from .sqlite_occasions import SqliteOccasions
 from .sqlite_people import SqlitePeople
 from .sqlite_queue import SqliteQueue
 from .sqlite_receipts import SqliteReceipts
+from .sqlite_recipes import SqliteRecipes
 from .sqlite_retention import forget
 from .sqlite_sealed import SqliteSealed
 from .sqlite_secrets import SqliteSecrets
@@ -71,6 +72,7 @@ class SqliteJournal:
         self.events = SqliteEvents(self)
         self.people = SqlitePeople(self)
         self.secrets = SqliteSecrets(self)
+        self.recipes = SqliteRecipes(self)
 
     @classmethod
     def open(cls, path: Path) -> "SqliteJournal":

@@ -87,7 +87,12 @@ async def checklist(journal: Journal, account: Account, shelf: Shelf, connected:
             "/setup#webhook",
         ),
         Step(connected, "Connect a destination", "Slack, Google, S3, a no-code tool, a folder.", "/connections"),
-        Step(bool(len(shelf.recipes)), "Choose a recipe", "`beatrelay recipes new` copies one of ours.", "/docs"),
+        Step(
+            any(recipe.enabled for recipe in shelf.recipes),
+            "Choose a recipe",
+            "It says what happens with a finished video; the gallery has many to begin from.",
+            "/recipes/gallery",
+        ),
         Step(delivered, "Make your first video", "Drop a sheet of songs on the page, or send a request.", "/batches"),
     ]
 

@@ -108,6 +108,7 @@ MENU = [
     ("/tasks", "Tasks", "t"),
     ("/batches", "Batches", "b"),
     ("/deliveries", "Deliveries", "d"),
+    ("/recipes", "Recipes", "r"),
     ("/connections", "Connections", "c"),
     ("/endpoints", "Endpoints", "e"),
     ("/keys", "API keys", "k"),

@@ -22,6 +22,7 @@ from .keys import KeyPages
 from .live import Live, live_stream
 from .once import Once
 from .people import PeoplePages
+from .recipes import RecipePages
 from .render import HEADERS
 from .settings import settings_page
 from .setup import SetupPages
@@ -35,6 +36,7 @@ HANDLERS: list[Any] = [
     TaskPages,
     StoryboardPages,
     ApprovalPages,
+    RecipePages,
     BatchPages,
     DeliveryPages,
     ConnectionPages,

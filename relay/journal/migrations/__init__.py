@@ -17,6 +17,7 @@ from . import people as people  # isort: skip
 from . import secrets as secrets  # isort: skip
 from . import retention as retention  # isort: skip
 from . import chosen as chosen  # isort: skip
+from . import recipes as recipes  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]
