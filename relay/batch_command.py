@@ -8,25 +8,18 @@ from urllib.parse import urlencode
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.live import Live
 
+from relay.batch_view import SHOWN, Progress, show_failures, show_plan
+from relay.contract import ACTIONABLE, OPEN, Status
 from relay.remote import Api, Away, api_of
 from relay.sheets.put import beside, digest, may_replace, write_whole
 
 T = TypeVar("T")
 PAUSE = 1.0
 """Seconds between two looks at a running batch."""
-SHOWN = 40
-"""Rows with problems that are shown one by one; the rest is counted."""
-_STATES = {
-    "new": "new: will be asked for",
-    "known": "asked for before: nothing is sent or charged",
-    "changed": "changed since they were asked for (--changed asks again, and pays again)",
-    "failed": "failed earlier (--failed asks again)",
-    "twin": "the same as an earlier row: asked for once",
-    "invalid": "invalid: cannot be asked for",
-}
+AT_WORK = 8
+"""Rows at work that are shown one by one."""
 
 
 @click.group()
@@ -66,10 +59,11 @@ def run_command(api: Api, file: Path, **options: Any) -> None:
     query += [("column", pair) for pair in options["columns"]]
     query += [("default", pair) for pair in options["defaults"]]
     query += [("recipe", name) for name in options["recipes"]]
+    query += [(name, "true") for name in ("changed", "failed") if options[name]]
     headers = {"x-beatrelay-priority": str(options["priority"]), "x-beatrelay-tags": ",".join(options["tags"])}
     plan = api.call("POST", f"/relay/v1/batches?{urlencode(query)}", content=content, headers=headers)
-    show_plan(console, plan)
     asked = _asked(plan, options)
+    show_plan(console, plan, asked)
     if options["dry_run"] or not asked:
         if not options["dry_run"]:
             console.print("Nothing to ask for.")
@@ -102,46 +96,6 @@ def list_command(api: Api, limit: int) -> None:
         click.echo(f"{one['id']}  {one['state']:9}  {one['name']}")
 
 
-def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
-    """The plan as a person reads it: columns, problems by cell, counts, price."""
-    known = ", ".join(f"{title} → {meaning}" for title, meaning in plan["columns"].items())
-    console.print(f"[bold]{plan['name']}[/]{'  ' + plan['sheet'] if plan['sheet'] else ''}\n[dim]{known}[/]\n")
-    wrong = [row for row in plan["rows"] if row["problems"] and row["state"] != "twin"]
-    if wrong:
-        table = Table("row", "cell", "what is wrong", "what to do", title=f"{len(wrong)} rows cannot be asked for")
-        for row in wrong[:SHOWN]:
-            for problem in row["problems"]:
-                table.add_row(
-                    str(row["number"]),
-                    problem["cell"] or problem["column"],
-                    f"{problem['rule']}" + (f" (it is {problem['value']!r})" if problem["value"] else ""),
-                    problem["fix"],
-                )
-        console.print(table)
-        if len(wrong) > SHOWN:
-            console.print(f"… and {len(wrong) - SHOWN} more")
-    for state, words in _STATES.items():
-        if plan["counts"].get(state):
-            console.print(f"{plan['counts'][state]:6}  {words}")
-    console.print(_price(plan["quote"]))
-
-
-def _price(quote: Mapping[str, Any]) -> str:
-    unit = "credits" if quote["unit"] == "credits" else "USD"
-    if not quote["items"]:
-        return ""
-    price = f"{quote['least']}" if quote["least"] == quote["most"] else f"{quote['least']} to {quote['most']}"
-    words = f"\nPrice: {price} {unit}"
-    words += f" (and {quote['unknown']} rows that the rate table does not know)" if quote["unknown"] else ""
-    if quote["balance"] is not None:
-        words += f"; balance: {quote['balance']}"
-        words += {"no": ", which is [bold red]not enough[/]", "perhaps": ", which may not be enough"}.get(
-            quote["enough"] or "", ""
-        )
-    minutes = quote["seconds"] / 60
-    return words + f". About {minutes:.0f} min at {quote['concurrency'] or 1} at a time."
-
-
 def _asked(plan: Mapping[str, Any], options: Mapping[str, Any]) -> list[dict[str, Any]]:
     wanted = {"new"} | {state for state in ("changed", "failed") if options[state]}
     return [row for row in plan["rows"] if row["state"] in wanted]
@@ -164,24 +118,26 @@ def _upload(api: Api, console: Console, folder: Path, rows: list[dict[str, Any]]
 
 def _follow(api: Api, console: Console, batch_id: str, file: Path, read: str, *, in_place: bool) -> None:
     """Show the progress until the batch is completed, then write the results."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    url = f"/relay/v1/batches/{batch_id}"
+    at_work = urlencode(
+        [("limit", AT_WORK), *(("status", status) for status in sorted(OPEN - {Status.QUEUED} | ACTIONABLE))]
+    )
+    progress = Progress()
     try:
-        with Progress(*columns, console=console) as progress:
-            bar = progress.add_task("starting", total=None)
+        with Live(progress, console=console, refresh_per_second=4):
             while True:
-                summary = _patiently(console, lambda: api.call("GET", f"/relay/v1/batches/{batch_id}"))
-                total = summary["done"] + summary["failed"] + summary["open"]
-                left = summary["seconds_left"]
-                words = f"{summary['done']} done, {summary['failed']} failed"
-                words += f", about {left / 60:.0f} min left" if left else ""
-                progress.update(bar, completed=total - summary["open"], total=total, description=words)
+                summary = _patiently(console, lambda: api.call("GET", url))
+                rows = _patiently(console, lambda: api.call("GET", f"{url}/rows?{at_work}"))["data"]
+                progress.update(summary, rows)
                 if summary["state"] == "completed":
                     break
                 time.sleep(PAUSE)
     except KeyboardInterrupt:
         console.print(f"\nThe batch goes on by itself. Come back with: beatrelay batch attach {batch_id}")
         raise click.Abort from None
-    _write(api, console, batch_id, file, read, in_place=in_place)
+    failed = _patiently(console, lambda: api.call("GET", f"{url}/rows?status=failed&limit={SHOWN}"))["data"]
+    show_failures(console, failed, summary["failed"])
+    _write(api, console, batch_id, file, read or summary["digest"], in_place=in_place)
     console.print(
         f"{summary['done']} done, {summary['failed']} failed, {summary['invalid']} invalid,"
         f" {summary['skipped']} skipped; {summary['credits']} settled"
@@ -203,12 +159,11 @@ def _patiently(console: Console, ask: Callable[[], T]) -> T:
 
 def _write(api: Api, console: Console, batch_id: str, file: Path, read: str, *, in_place: bool) -> None:
     content = _patiently(console, lambda: api.raw("GET", f"/relay/v1/batches/{batch_id}/result"))
-    target = beside(file)
-    if in_place:
-        why = may_replace(file, read) if read else ""
+    target = file if in_place else beside(file)
+    if in_place and file.exists() and not file.stem.endswith(".result"):
+        why = may_replace(file, read)
         if why:
+            target = beside(file)
             console.print(f"[yellow]{why}: the results go to {target} instead[/]")
-        else:
-            target = file
     write_whole(target, content)
     console.print(f"results: {target}")

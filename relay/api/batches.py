@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
-from relay.contract import Data, Listing
-from relay.flow.batches import Summary
+from relay.contract import Credits, Data, Listing, encode
+from relay.flow.batches import Line, Summary
 from relay.flow.sheets import Answers, BatchPlan, Sheets, UnknownBatch
-from relay.journal import BatchRow
+from relay.journal import BatchRow, RowState
 from relay.sheets import SheetError
+from relay.sheets.plan import CellProblem
 from relay.sheets.put import beside
 from relay.sheets.read import MOST_BYTES
 from relay.sheets.results import Result
@@ -49,6 +51,26 @@ class BatchSummary(Struct):
     finished_at: float | None
 
 
+class BatchLine(Struct, kw_only=True):
+    """A row, and what became of it."""
+
+    number: int
+    """Its number in the sheet."""
+    state: RowState
+    status: str
+    """Of its task; `invalid`, `waiting` or `skipped` if it has none."""
+    task_id: str | None
+    video_url: str
+    credits: Credits | None
+    """Settled, once it has ended."""
+    error: str
+    """Code, message and refund."""
+    finished_at: str
+    row: dict[str, Any]
+    """What recipes see."""
+    problems: list[CellProblem]
+
+
 class BatchesController(Controller):
     """A sheet becomes a plan, and once it is started, one task a row. The same row is never asked for twice."""
 
@@ -73,6 +95,8 @@ class BatchesController(Controller):
         column: Pairs = None,
         default: Pairs = None,
         recipe: Recipes = None,
+        changed: Annotated[bool, QueryParameter(description="Count changed rows in the price.")] = False,
+        failed: Annotated[bool, QueryParameter(description="Count rows that failed in the price.")] = False,
         priority: Priority = 0,
         tags: Tags = "",
     ) -> Data[BatchPlan]:
@@ -88,6 +112,7 @@ class BatchesController(Controller):
                 sheet=sheet,
                 mapping=pairs(column, "column"),
                 defaults=pairs(default, "default"),
+                again=Answers(changed=changed, failed=failed),
             )
         except SheetError as error:
             raise ApiError(400, f"The sheet cannot be planned: {error}.") from error
@@ -140,6 +165,32 @@ class BatchesController(Controller):
         return Data(await batches.summary(started))
 
     @get(
+        "/{batch_id:str}/rows",
+        operation_id="listBatchRows",
+        summary="List the rows of a batch",
+        responses={404: NO_BATCH},
+        opt={"scope": "read"},
+    )
+    async def list_rows(
+        self,
+        request: Request[Any, Any, Any],
+        batch_id: FromPath[str],
+        sheets: TheSheets,
+        batches: TheBatches,
+        in_state: Annotated[
+            list[RowState] | None, QueryParameter(name="state", description="How they were planned.")
+        ] = None,
+        status: Annotated[list[str] | None, QueryParameter(description="How their tasks stand.")] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=500, description="Most rows to return.")] = 100,
+        after: Annotated[int, QueryParameter(description="The last number of the page before.")] = 0,
+    ) -> Response[Data[Listing[BatchLine]]]:
+        """In order of the sheet: what became of each."""
+        batch = await _batch(request, sheets, batch_id)
+        lines = await batches.page(batch, limit, after, states=in_state or (), statuses=status or ())
+        body: Any = encode(Data(Listing([_line(line) for line in lines])))
+        return Response(body, media_type="application/json")
+
+    @get(
         "/{batch_id:str}/result",
         operation_id="getBatchResult",
         summary="Take the sheet with its results",
@@ -176,6 +227,22 @@ async def _batch(request: Request[Any, Any, Any], sheets: Sheets, batch_id: str)
         return await sheets.get(batch_id, client)
     except UnknownBatch as error:
         raise ApiError(404, f"{error}.") from error
+
+
+def _line(line: Line) -> BatchLine:
+    row, result = line
+    return BatchLine(
+        number=row.number,
+        state=row.state,
+        status=result.status,
+        task_id=row.task_id,
+        video_url=result.video_url,
+        credits=result.credits,
+        error=result.error,
+        finished_at=result.finished_at,
+        row=msgspec.json.decode(row.facts),
+        problems=msgspec.json.decode(row.problems, type=list[CellProblem]),
+    )
 
 
 def pairs(texts: list[str] | None, name: str) -> dict[str, str]:

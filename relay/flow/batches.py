@@ -34,6 +34,8 @@ class Summary(Struct):
     id: str
     name: str
     state: str
+    digest: str
+    """SHA-256 (hex) of the sheet as it was read."""
     rows: int
     done: int
     failed: int
@@ -102,6 +104,7 @@ class Batches(Loop):
             id=batch.id,
             name=batch.name,
             state=batch.state,
+            digest=batch.digest,
             rows=len(rows),
             done=done,
             failed=failed,

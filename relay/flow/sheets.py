@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from relay.clock import Clock
 from relay.contract import Status
+from relay.contract.pricing import Estimate
 from relay.journal import BatchRow, Journal, Known, RowState, SheetRow
 from relay.sheets import Columns, PlannedRow, SheetError, Table, match, plan_rows, read_table
 from relay.sheets.plan import CellProblem, Upload
@@ -40,10 +41,13 @@ class PlannedSheetRow(Struct):
     uploads: list[Upload]
     task_id: str | None = None
     twin_of: int | None = None
+    price: Estimate | None = None
+    """What it costs to ask for it; ``null`` where it cannot be asked for."""
 
 
 class BatchPlan(Struct):
-    """What a sheet asks for, before anything is spent. ``quote`` is the price of all rows that are new."""
+    """What a sheet asks for, before anything is spent. ``quote`` is the price of all rows that are new, and of those
+    that shall be asked for again."""
 
     id: str
     name: str
@@ -96,8 +100,10 @@ class Sheets:
         sheet: str | None = None,
         mapping: Mapping[str, str] | None = None,
         defaults: Mapping[str, str] | None = None,
+        again: Answers | None = None,
     ) -> BatchPlan:
-        """Read a sheet and write its plan down; nothing is sent. Raises :class:`SheetError`."""
+        """Read a sheet and write its plan down; nothing is sent. ``again`` says which rows count in the price besides
+        the new ones. Raises :class:`SheetError`."""
         table = read_table(content, sheet)
         columns = match(table, mapping)
         planned = plan_rows(table, columns, defaults)
@@ -121,15 +127,16 @@ class Sheets:
         self._folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.file(batch), content)
         await self._journal.batches.add(batch, rows)
-        new = [(row.workflow, row.request) for row in rows if row.state == "new"]
+        answers = again or Answers()
+        asked = [(row.workflow, row.request) for row in rows if row.state == "new" or _again(row, answers)]
         return BatchPlan(
             id=batch.id,
             name=batch.name,
             sheet=batch.sheet,
             columns=columns.meanings(),
-            rows=[_shown(row, of) for row, of in zip(rows, planned, strict=True)],
+            rows=[self._shown(row, of) for row, of in zip(rows, planned, strict=True)],
             counts={state: sum(1 for row in rows if row.state == state) for state in get_args(RowState)},
-            quote=await self._quotes.quote(new),
+            quote=await self._quotes.quote(asked),
         )
 
     async def offer(self, batch: BatchRow, answers: Answers, *, fresh: bool = True) -> Offer:
@@ -180,6 +187,20 @@ class Sheets:
         for one in await self._journal.batches.known([_identity(batch, row) for row in planned]):
             found.setdefault(one.identity, []).append(one)
         return found
+
+    def _shown(self, row: SheetRow, planned: PlannedRow) -> PlannedSheetRow:
+        return PlannedSheetRow(
+            number=row.number,
+            state=row.state,
+            workflow=row.workflow,
+            request=planned.request,
+            facts=planned.facts,
+            problems=planned.problems,
+            uploads=planned.uploads,
+            task_id=row.task_id,
+            twin_of=planned.twin_of,
+            price=self._quotes.price(row.workflow, row.request) if row.state in REQUESTED else None,
+        )
 
 
 def _identity(batch: BatchRow, row: PlannedRow) -> str:
@@ -249,17 +270,3 @@ def _uploaded(row: SheetRow, files: Mapping[str, str]) -> SheetRow:
     row.request = msgspec.json.encode(request).decode()
     row.problems = msgspec.json.encode(problems).decode()
     return row
-
-
-def _shown(row: SheetRow, planned: PlannedRow) -> PlannedSheetRow:
-    return PlannedSheetRow(
-        number=row.number,
-        state=row.state,
-        workflow=row.workflow,
-        request=planned.request,
-        facts=planned.facts,
-        problems=planned.problems,
-        uploads=planned.uploads,
-        task_id=row.task_id,
-        twin_of=planned.twin_of,
-    )

@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -246,3 +248,82 @@ def test_a_recipe_that_is_not_there_is_told_before_anything_is_planned(start: St
     result = CliRunner().invoke(main, ["batch", "run", str(file), "--recipe", "every video", "--yes"], env=environ)
     assert result.exit_code == 0, result.output
     wait_for(lambda: caught(line) == [("Every video", "Song 1")], "the delivery")
+
+
+def test_the_command_shows_each_rows_price_and_counts_what_is_asked_for_again(start: Start) -> None:
+    line = start(sandbox={"balance": 100})
+    run(line, comma_separated([HEADER, song(1)]), "songs.csv")
+    file = line.data / "songs.csv"
+    file.write_bytes(comma_separated([HEADER, song(1, Format="9:16"), song(2)]))
+    environ = {"BEATAPI_API_KEY": KEY, "BEATRELAY_PUBLIC_URL": line.url, "COLUMNS": "200"}
+
+    def dry(*options: str) -> str:
+        command = ["batch", "run", str(file), "--dry-run", "--set", "duration=12", *options]
+        result = CliRunner().invoke(main, command, env=environ)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    told = dry()
+    assert re.search(r"3 .*new .*Song 2 .*12 s .*about 60, 50 to 900", told)
+    assert "Price: 50 to 900 credits" in told
+    told = dry("--changed")
+    assert re.search(r"2 .*changed .*Song 1 .*12 s .*about 60", told)
+    assert "Price: 100 to 1800 credits" in told
+    assert "not enough" in told
+
+
+def test_rows_are_listed_with_what_became_of_them(start: Start) -> None:
+    line = start()
+    summary = run(line, xlsx([HEADER, song(1), song(2, Format="round"), song(3)]))
+    url = f"/relay/v1/batches/{summary['id']}/rows"
+
+    def rows(**query: Any) -> list[dict[str, Any]]:
+        return line.client.get(url, params=query).json()["data"]["data"]
+
+    assert [(row["number"], row["state"], row["status"]) for row in rows()] == [
+        (2, "new", "succeeded"),
+        (3, "invalid", "invalid"),
+        (4, "new", "succeeded"),
+    ]
+    first = rows(limit=1)[0]
+    assert first["video_url"].startswith(f"{line.url}/media/")
+    assert (first["credits"] > 0, first["row"]["title"]) == (True, "Song 1")
+    assert [row["problems"][0]["cell"] for row in rows(state="invalid")] == ["E3"]
+    assert [row["number"] for row in rows(status=["succeeded", "failed"], after=2)] == [4]
+    assert line.client.get("/relay/v1/batches/bat_none/rows").status_code == 404
+
+
+def test_the_command_lists_what_failed_with_code_message_and_refund(start: Start) -> None:
+    line = start()
+    line.faults(fail_rate=1.0)
+    file = line.data / "songs.csv"
+    file.write_bytes(comma_separated([HEADER, song(1)]))
+    environ = {"BEATAPI_API_KEY": KEY, "BEATRELAY_PUBLIC_URL": line.url, "COLUMNS": "200"}
+    told = CliRunner().invoke(main, ["batch", "run", str(file), "--yes"], env=environ).output
+    assert re.search(r"2 .*Song 1 .*processing_\w+: .*\(refunded \d+\).*task_", told), told
+    assert "0 done, 1 failed" in told
+
+
+def test_attach_writes_into_a_sheet_only_while_it_is_as_it_was(start: Start) -> None:
+    line = start()
+    content = comma_separated([HEADER, song(1)])
+    summary = run(line, content, "songs.csv")
+    file = line.data / "songs.csv"
+    environ = {"BEATAPI_API_KEY": KEY, "BEATRELAY_PUBLIC_URL": line.url, "COLUMNS": "200"}
+
+    def attach(path: Path) -> None:
+        result = CliRunner().invoke(main, ["batch", "attach", summary["id"], "--output", str(path)], env=environ)
+        assert result.exit_code == 0, result.output
+
+    edited = content + b"x,by,hand,,\n"
+    file.write_bytes(edited)
+    attach(file)
+    assert file.read_bytes() == edited, "somebody's work was overwritten"
+    beside = line.data / "songs.result.csv"
+    assert b"succeeded" in beside.read_bytes()
+    attach(beside)  # its own earlier results may be replaced
+    file.write_bytes(content)
+    attach(file)
+    assert b"succeeded" in file.read_bytes()
+    attach(line.data / "elsewhere.csv")
+    assert b"succeeded" in (line.data / "elsewhere.csv").read_bytes()
