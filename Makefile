@@ -12,10 +12,10 @@ export UV_SYSTEM_CERTS ?= 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench install lock image clean install-demo install-dev
+.PHONY: help demo test check fix bench check-zapier check-n8n install lock image clean install-demo install-dev
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: install-demo ## Watch the whole line work, with a local Beat API; ARGS=--once leaves when it is done
 	@$(BIN)/beatrelay demo $(ARGS)
@@ -37,6 +37,12 @@ fix: install-dev ## Repair what can be repaired: format, simple lint, the OpenAP
 
 bench: install-dev ## Measure ingest, outbox and fan-out; ARGS=--quick for a smoke test
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+check-zapier: install-dev ## Drive a live relay with Zapier's platform core, which BEATRELAY_ZAPIER_CORE names; never part of CI
+	@$(BIN)/python -m pytest -n 0 -s $(ARGS) tests/optin/check_zapier.py
+
+check-n8n: install-dev ## Deliver to the n8n webhook that BEATRELAY_N8N_URL names; never part of CI
+	@$(BIN)/python -m pytest -n 0 -s $(ARGS) tests/optin/check_n8n.py
 
 install: install-dev ## Make .venv with everything in it
 
