@@ -66,7 +66,7 @@ class Destinations:
             case "s3":
                 return [(await self._ask("GET", key)).text.encode() for key in await self.keys()]
             case "google_drive":
-                return list(self.drive.contents.values())
+                return [bytes(content) for content in self.drive.contents.values()]
             case "google_sheets":
                 return self.sheets.rows[1:]
             case "email":

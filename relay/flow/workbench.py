@@ -97,7 +97,10 @@ class Workbench:
         steps = {name: outcome for name, outcome in gathered(outcomes, repeated).items() if outcome}
         dead = next((dead_delivery(row) for row in own if row.state == "dead"), None)
         shown = await self._shown(recipe, {**context, "steps": steps}, dead=dead)
-        if shown.matches and not wants(recipe, labels_of(task)):
+        labels = labels_of(task)
+        if shown.event == DEAD:  # told to whoever asks for it, whichever recipes were named
+            labels = msgspec.structs.replace(labels, recipes=frozenset())
+        if shown.matches and not wants(recipe, labels):
             shown = Preview(shown.event, shown.task_id, shown.revision, sample=False, matches=False)
             shown.reason = (
                 "the task carries none of the tags, batches or clients of `match:`, or was asked for with other recipes"

@@ -31,6 +31,8 @@ pytestmark = pytest.mark.anyio
 
 GALLERY = sorted(Path("recipes/gallery").glob("*.yaml"))
 VIDEO = b"not really a video"
+HAPPENS = {"delivery.dead": "task.failed", "task.updated": "task.succeeded", "progress": "task.updated"}
+"""What becomes of the task, where the event's own name does not say it."""
 BROKEN = """\
 name: Broken
 on: task.failed
@@ -69,7 +71,7 @@ class Stage:
         )
 
     async def play(self, event: str) -> None:
-        """Let ``event`` happen, and do all that it causes."""
+        """Let ``event`` happen, and do all that it causes. Events of a task may follow each other."""
         await self.approvals.start()
         for recipe in self.recipes:
             await self.journal.deliveries.keep_recipe(recipe.hash, recipe.name, recipe.file, recipe.source)
@@ -78,12 +80,20 @@ class Stage:
         elif event == "schedule":
             await self.herald.announce("schedule", "x/1", self.clock.now(), {}, self.recipes, Labels())
         else:
-            await self._tell({"delivery.dead": "task.failed", "task.updated": "task.succeeded"}.get(event, event))
+            await self._tell(HAPPENS.get(event, event))
         for _ in range(6):
             await self.deliverer.step()
             await self.deliverer.drain()
 
     async def _tell(self, event: str) -> None:
+        known = await self.journal.tasks.get("task_1") or await self._asked_for()
+        task: Any = sample(event)["task"]
+        raw = json.dumps({**task, "id": "p1"})
+        await self.observer.observe(known, Told(decode(raw, Task), raw), "poll")
+        if task["output"]:
+            await self._archive()
+
+    async def _asked_for(self) -> TaskRow:
         now = self.clock.now()
         row = TaskRow(
             id="task_1",
@@ -99,21 +109,17 @@ class Stage:
             id="op_1", task_id="task_1", kind="create", state="queued", body="{}", created_at=now, due_at=None
         )
         await self.journal.tasks.create(row, operation, Entry(task_id="task_1", at=now, kind="task.accepted"))
-        task: Any = sample(event)["task"]
-        if event == "task.requires_action":
-            task |= {"status": "requires_action", "output": None}
-        raw = json.dumps({**task, "id": "p1"})
-        await self.observer.observe(row, Told(decode(raw, Task), raw), "poll")
-        if task["output"]:
-            await self._archive()
+        return row
 
     async def _archive(self) -> None:
         (self.folder / "media" / "video.mp4").write_bytes(VIDEO)
+        task = await self.journal.tasks.get("task_1")
+        assert task is not None
         await self.journal.deliveries.add_media(
             MediaRow(
                 id="med_1",
                 task_id="task_1",
-                revision=1,
+                revision=task.revision,
                 position=0,
                 source_url="https://media.example.com/v.mp4",
                 name="task_1.mp4",
@@ -192,6 +198,21 @@ SAID = [
 async def test_what_slack_is_told(name: str, event: str, says: str, tmp_path: Path) -> None:
     (message,) = await outcome(name, event, tmp_path, lambda there: there.slack.messages)
     assert says in message["text"]
+
+
+async def test_one_message_is_changed_from_queued_to_done(tmp_path: Path) -> None:
+    path = Path("recipes/gallery/slack-one-message.yaml")
+    with destinations(tmp_path, uses(path)) as there:
+        stage, said = Stage(tmp_path, path, there), list[str]()
+        for event in ("progress", "task.requires_action", "task.succeeded"):
+            await stage.play(event)
+            said.append(there.slack.messages[0]["text"])
+        await stage.client.aclose()
+        await stage.journal.close()
+        assert len(there.slack.messages) == 1
+    title = "*A &lt;B&gt; &amp; C/D*"
+    assert said[:2] == [f":hourglass: {title}: compositing", f":hand: {title} waits for somebody "]
+    assert said[2].startswith(f":clapper: {title} is ready: http://127.0.0.1:8787/media/med_1/")
 
 
 async def test_the_video_plays_in_slack(tmp_path: Path) -> None:
