@@ -101,6 +101,8 @@ def _seconds(text: str) -> int:
     clock = _CLOCK.fullmatch(text)
     if clock:
         hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+        if hours and not seconds:  # spreadsheet programs take 2:05 for five past two; no song is hours long
+            hours, minutes, seconds = 0, hours, minutes
         return hours * 3600 + minutes * 60 + seconds
     number = _SECONDS.fullmatch(text)
     if number:

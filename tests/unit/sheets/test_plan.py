@@ -39,6 +39,11 @@ def test_a_row_becomes_a_request_and_facts() -> None:
     assert (row.facts, row.problems) == ({"title": "Neon", "mood": "dark"}, [])
 
 
+@pytest.mark.parametrize("text", ["2:05", "02:05:00", "0:02:05", "125", "125.0", "125 sec"])
+def test_a_length_is_understood_as_a_spreadsheet_program_keeps_it(text: str) -> None:
+    assert one(["Audio", "Image", "Length"], [AUDIO, COVER, text]).request["duration"] == 125
+
+
 def test_numbered_images_are_sent_in_order_of_their_numbers() -> None:
     row = one(["Image 2", "Image 1", "audio"], [COVER + "?2", COVER + "?1", AUDIO])
     assert row.request["images"] == [COVER + "?1", COVER + "?2"]

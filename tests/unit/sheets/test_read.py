@@ -3,6 +3,7 @@
 import io
 import zipfile
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,19 @@ def test_a_workbook_reads_like_the_csv_of_it() -> None:
     assert cells(xlsx(typed))[1] == ["1", "00:02:05", "true", "2026-11-05", "0.5"]
     moment = datetime(2026, 11, 5, 9, 30)  # noqa: DTZ001 (a cell has no zone)
     assert cells(xlsx([["t"], [moment]]))[1] == ["2026-11-05 09:30:00"]
+
+
+def test_formulas_count_by_their_values_and_the_first_visible_sheet_is_read() -> None:
+    table = read_table((Path(__file__).parent / "ugly" / "merged_dates_formulas.xlsx").read_bytes())
+    assert table.name == "June"
+    by_number = {line.number: line.cells for line in table.lines}
+    assert by_number[4][:4] == [
+        "Mia",
+        "2026-06-01",
+        "https://media.example.com/1.mp3",
+        "https://media.example.com/1.png",
+    ]
+    assert by_number[5][0] == "Mia", "merged over two rows"
 
 
 def test_row_numbers_are_those_that_people_see() -> None:
