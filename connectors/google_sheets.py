@@ -60,6 +60,15 @@ class GoogleSheets(Connector):
     def __init__(self, now: Callable[[], float] = time) -> None:
         self._accounts = Accounts(SCOPE, now)
 
+    async def table(
+        self, connection: Mapping[str, str], http: httpx.AsyncClient, spreadsheet: str = "", sheet: str = ""
+    ) -> Table:
+        """A tab to read and write: ``sheet``, or the first one. Raises :class:`Retry` or :class:`Reject`."""
+        settings = _settings(connection)
+        table = Table(self._api(settings, http), _spreadsheet_id(spreadsheet or settings.spreadsheet), sheet)
+        await table.find()
+        return table
+
     async def deliver(self, config: SheetsConfig, delivery: Delivery) -> Outcome:
         settings = _settings(delivery.connection)
         spreadsheet = _spreadsheet_id(config.spreadsheet or settings.spreadsheet)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,19 @@ from .google_api import Answer, GoogleApi
 
 MINUTE = 60.0
 """Seconds after which Google's quota for Sheets is full again."""
+_START = re.compile(r"(?:.*!)?([A-Z]+)(\d+)(?::.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The cells of a range, as Google keeps them; empty cells at the ends of rows, and empty rows at the end, are left
+    out."""
+
+    rows: list[list[Any]]
+    top: int
+    """The number of the first row, counted from 1."""
+    left: int
+    """The first column, counted from 0."""
 
 
 class Table:
@@ -17,15 +31,73 @@ class Table:
 
     def __init__(self, api: GoogleApi, spreadsheet: str, sheet: str) -> None:
         self._api, self.spreadsheet, self.sheet = api, spreadsheet, sheet
+        self.gid: int | None = None
+        """Google's number of the tab, which stays when it is renamed; known after :meth:`find`."""
+        self._width = 0
         self._headings: list[str] = []
 
     async def about(self) -> tuple[str, list[str]]:
         """Title and tabs."""
-        answer = await self._api.call(
-            "GET", self._path(""), query={"fields": "properties.title,sheets.properties.title"}
-        )
-        known = self._read(answer, "opening the spreadsheet")
+        known = await self._about("properties.title,sheets.properties.title")
         return known["properties"]["title"], [sheet["properties"]["title"] for sheet in known.get("sheets", [])]
+
+    async def find(self) -> None:
+        """Look the tab up: by its name, or the first one. Raises :class:`Reject` with those that there are."""
+        known = await self._about("sheets.properties(sheetId,title,gridProperties.columnCount)")
+        tabs = {sheet["properties"]["title"]: sheet["properties"] for sheet in known["sheets"]}
+        self.sheet = self.sheet or next(iter(tabs))
+        if self.sheet not in tabs:
+            raise Reject(f"the spreadsheet has no tab {self.sheet!r}; it has {', '.join(map(repr, tabs))}")
+        self.gid = tabs[self.sheet].get("sheetId", 0)
+        self._width = tabs[self.sheet].get("gridProperties", {}).get("columnCount", 0)
+
+    async def _widen(self, columns: int) -> None:
+        more = {"sheetId": self.gid, "dimension": "COLUMNS", "length": columns}
+        answer = await self._api.call(
+            "POST", self._path(":batchUpdate"), body={"requests": [{"appendDimension": more}]}
+        )
+        self._read(answer, "adding columns to the sheet")
+        self._width += columns
+
+    async def _about(self, fields: str) -> dict[str, Any]:
+        answer = await self._api.call("GET", self._path(""), query={"fields": fields})
+        return self._read(answer, "opening the spreadsheet")
+
+    async def block(self, span: str = "") -> Block:
+        """Everything in ``span`` (``B2:K``; default: the whole tab, which then has to be named)."""
+        query = {
+            "majorDimension": "ROWS",
+            "valueRenderOption": "UNFORMATTED_VALUE",
+            "dateTimeRenderOption": "FORMATTED_STRING",
+        }
+        named = self._range(span) if span else "'" + self.sheet.replace("'", "''") + "'"
+        answer = await self._api.call("GET", self._path(f"/values/{quote(named, safe='')}"), query=query)
+        found = self._read(answer, "reading the sheet")
+        start = _START.fullmatch(str(found.get("range", "")))
+        if start is None:
+            raise Reject(f"Google names the range that was read as {found.get('range')!r}, which cannot be understood")
+        return Block(found.get("values", []), int(start[2]), _number(start[1]))
+
+    async def put(self, cells: Mapping[tuple[int, int], Any]) -> None:
+        """Write single cells, all or none of them, by (number of the row, column from 0); the tab, which :meth:`find`
+        has found, is widened for them."""
+        needed = max(column for _, column in cells) + 1
+        if needed > self._width:
+            await self.find()
+        if needed > self._width:
+            await self._widen(needed - self._width)
+        runs: dict[tuple[int, int], list[Any]] = {}
+        for (row, column), value in sorted(cells.items()):
+            start = next(((row, at) for at in range(column, -1, -1) if (row, at - 1) not in cells), (row, column))
+            runs.setdefault(start, []).append(value)
+        data = [
+            {
+                "range": self._range(f"{letters(column)}{row}:{letters(column + len(run) - 1)}{row}"),
+                "values": [run],
+            }
+            for (row, column), run in runs.items()
+        ]
+        await self._write(data, "writing into the sheet")
 
     async def read_headings(self) -> None:
         rows = await self._values("1:1", "reading the headings", "ROWS")
@@ -145,6 +217,14 @@ def letters(column: int) -> str:
         column, rest = divmod(column - 1, 26)
         name = chr(65 + rest) + name
     return name
+
+
+def _number(letters: str) -> int:
+    """0 for ``A``, 26 for ``AA``."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number - 1
 
 
 def _folded(heading: str) -> str:

@@ -39,6 +39,7 @@ from relay.api.realtime import RealtimeController
 from relay.api.receive import PATH, webhook_route
 from relay.api.recipes import RecipesController
 from relay.api.records import RecordsController
+from relay.api.sheets import SheetsController, push_hint
 from relay.api.slack import slack_interactions
 from relay.api.storyboard import StoryboardController
 from relay.api.tasks import TasksController
@@ -81,6 +82,7 @@ from relay.flow.slack_buttons import SlackButtons
 from relay.flow.storyboard import Storyboards
 from relay.flow.targets import Targets
 from relay.flow.triggers import Triggers
+from relay.flow.watches import Watches
 from relay.flow.workbench import Workbench
 from relay.journal import BatchRow, SqliteJournal
 from relay.log import hide
@@ -100,7 +102,7 @@ log = logging.getLogger("beatrelay")
 _PARTS = (
     "account approvals batches callback canceller clock connections deliverer endpoints events governor inputs intake"
     " journal keys metrics people poller provider quotes recipe_files reconciler replayer settler sheets shelf shots"
-    " slack_buttons store storyboards triggers workbench"
+    " slack_buttons store storyboards triggers watches workbench"
 )
 """What handlers may ask for by these names (:mod:`relay.api.parts`, :mod:`relay.web.parts`)."""
 
@@ -212,6 +214,7 @@ class Relay:
         self.shots = Shots(self.provider, clock, self._clients["media"])
         deliveries = self._clients["deliveries"]
         self.slack_buttons = SlackButtons(self.connections, self.approvals, self.storyboards, clock, deliveries)
+        self.watches = Watches(settings, journal, clock, self.intake, self.quotes, self.connections, deliveries)
         self.deliverer = Deliverer(
             journal,
             clock,
@@ -246,6 +249,7 @@ class Relay:
             self.batches,
             self.hours,
             self.shelf,
+            *self.watches.loops,
         )
 
     def _deep_check(self, client: GuardedClient) -> DeepCheck | None:
@@ -261,6 +265,7 @@ class Relay:
         self.poller.nudge()
         self.deliverer.nudge()
         self.batches.nudge()
+        self.watches.news()
 
     async def _batch_completed(self, batch: BatchRow, summary: Summary) -> None:
         carried = labels(batch.tags, "", batch.client, batch.recipes)
@@ -331,6 +336,7 @@ def create_app(relay: Relay) -> Litestar:
             MoneyController,
             BatchesController,
             TriggersController,
+            SheetsController,
             RecipesController,
             ConnectionsController,
             EndpointsController,
@@ -347,6 +353,7 @@ def create_app(relay: Relay) -> Litestar:
         route_handlers=[
             asgi(PATH, is_mount=True, copy_scope=False)(webhook_route(relay.inbox)),
             guarded,
+            push_hint,
             get_media,
             head_media,
             list_workflows,

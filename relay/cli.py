@@ -100,10 +100,11 @@ def _add_commands() -> None:
     from relay.keys_command import keys
     from relay.recipes_command import recipes
     from relay.sandbox.command import sandbox
+    from relay.sheets_command import sheets
     from relay.tasks_command import tasks
     from relay.vault_command import vault
 
-    for command in (batch, connections, dashboard, deliveries, demo, keys, recipes, sandbox, tasks, vault):
+    for command in (batch, connections, dashboard, deliveries, demo, keys, recipes, sandbox, sheets, tasks, vault):
         main.add_command(command)
 
 

@@ -12,6 +12,7 @@ import msgspec
 import uvicorn
 
 from relay.app import Relay, create_app
+from relay.flow.watches import wrong_sheets
 from relay.journal import JournalError
 from relay.log import configure
 from relay.recipe import RecipeErrors, RecipeSet, load_folder
@@ -30,6 +31,10 @@ Or watch the whole line work by itself:
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit status."""
+    wrong = wrong_sheets(settings.sheets)
+    if wrong:
+        click.echo("the settings are wrong:\n" + "\n".join(wrong), err=True)
+        return 2
     configure(settings.log_format)
     try:
         with listen(settings.host, settings.port) as listener:
@@ -144,6 +149,7 @@ def _greet(relay: Relay, first_link: str | None) -> None:
         f"  API docs  {settings.url}/docs\n"
         f"  Beat API  {settings.beatapi_base_url}{'' if account.key else ', without a key'}\n"
         f"  recipes   {len(relay.recipes)} from {settings.recipes}\n"
+        f"  sheets    {', '.join(sorted(settings.sheets)) or 'none is watched'}\n"
         f"  journal   {settings.data / 'journal.db'}\n"
         f"{'' if account.key else NO_KEY}"
     )

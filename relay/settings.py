@@ -2,8 +2,9 @@
 and the rule it breaks.
 
 The environment wins over ``beatrelay.toml``; there ``[beatapi] base_url`` is ``BEATAPI_BASE_URL`` and
-``[relay] port`` is ``BEATRELAY_PORT``. Rates and connections are the file's only: ``[connections.NAME]`` holds what a
-connector needs; a value ``env:NAME`` is read from the environment, so that secrets need not stand in a file.
+``[relay] port`` is ``BEATRELAY_PORT``. Rates, connections and sheets are the file's only: ``[connections.NAME]`` holds
+what a connector needs, ``[sheets.NAME]`` is a Google sheet to watch; a value ``env:NAME`` is read from the environment,
+so that secrets need not stand in a file.
 """
 
 import tomllib
@@ -16,6 +17,7 @@ import msgspec
 from msgspec import Struct, field
 
 from relay.contract.pricing import RATES, RateTable
+from relay.settings_sheets import SheetSettings, read_sheets
 from relay.settings_table import SETTINGS, Setting
 
 COMMAND = "the command line"
@@ -61,6 +63,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     connections: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     origins: dict[str, str] = field(default_factory=dict[str, str])
     """Where each setting that somebody gave came from: the name of a variable, or the file and the place in it."""
+    sheets: dict[str, SheetSettings] = field(default_factory=dict[str, SheetSettings])
 
     @property
     def url(self) -> str:
@@ -103,6 +106,7 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: Any)
     found["connections"] = _connections(document, environ, problems)
     given = {name: value for name, value in overrides.items() if value is not None}
     origins |= {name: COMMAND for name in given if name in {setting.field for setting in SETTINGS}}
+    found["sheets"] = read_sheets(document.get("sheets", {}), environ, problems)
     settings = Settings(**{**found, **given}, origins=origins)
     problems += _unsafe(settings)
     if problems:
@@ -148,7 +152,7 @@ def _unknown(document: _Document, file: Path | None) -> list[str]:
     known = {setting.path for setting in SETTINGS}
     problems: list[str] = []
     for section, content in document.items():
-        if section in ("connections", "rates"):
+        if section in ("connections", "rates", "sheets"):
             continue
         problems += [
             f"{file}: [{section}] {key} is not a setting; see `beatrelay serve --help`"

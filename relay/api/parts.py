@@ -26,6 +26,7 @@ from relay.flow.settle import Settler
 from relay.flow.sheets import Sheets
 from relay.flow.shelf import Shelf
 from relay.flow.triggers import Triggers
+from relay.flow.watches import Watches
 from relay.flow.workbench import Workbench
 from relay.journal import Journal
 from relay.metrics import Metrics
@@ -57,3 +58,4 @@ TheShelf = NamedDependency[SkipValidation[Shelf]]
 TheStore = NamedDependency[SkipValidation[MediaStore]]
 TheWorkbench = NamedDependency[SkipValidation[Workbench]]
 TheTriggers = NamedDependency[SkipValidation[Triggers]]
+TheWatches = NamedDependency[SkipValidation[Watches]]

@@ -136,7 +136,7 @@ class Batches(Loop):
         return self._lines(rows, tasks)
 
     def _lines(self, rows: Sequence[SheetRow], tasks: Sequence[RowTask]) -> list[Line]:
-        results = {task.number: self._result(task) for task in tasks}
+        results = {task.number: result_of(task, self._url) for task in tasks}
         return [Line(row, results.get(row.number) or _untold(row)) for row in rows]
 
     async def _submit(self, batch: BatchRow, rows: list[SheetRow]) -> None:
@@ -167,22 +167,24 @@ class Batches(Loop):
         standing = self._governor.standing
         return round(median(took) * still_open / max(1, (standing.limit if standing else None) or 1), 1)
 
-    def _result(self, row: RowTask) -> Result:
-        task = decode(row.observed, Task) if row.observed else None
-        if task is None:
-            return Result(status=row.status, task_id=row.task_id)
-        url = f"{self._url}/media/{row.media}" if row.media else ""
-        if not url and task.output is not None and task.output.media:
-            url = task.output.media[0].url
-        ended = row.finished_at is not None and row.status in TERMINAL
-        return Result(
-            status=row.status,
-            video_url=url if row.status == Status.SUCCEEDED else "",
-            credits=task.usage.credits_settled if ended else None,
-            task_id=row.task_id,
-            error=_error(task),
-            finished_at=_iso(row.finished_at) if ended else "",
-        )
+
+def result_of(row: RowTask, url: str) -> Result:
+    """What became of a row that has a task; ``url`` is where the relay's files are reached."""
+    task = decode(row.observed, Task) if row.observed else None
+    if task is None:
+        return Result(status=row.status, task_id=row.task_id)
+    link = f"{url}/media/{row.media}" if row.media else ""
+    if not link and task.output is not None and task.output.media:
+        link = task.output.media[0].url
+    ended = row.finished_at is not None and row.status in TERMINAL
+    return Result(
+        status=row.status,
+        video_url=link if row.status == Status.SUCCEEDED else "",
+        credits=task.usage.credits_settled if ended else None,
+        task_id=row.task_id,
+        error=_error(task),
+        finished_at=_iso(row.finished_at) if ended else "",
+    )
 
 
 def _credits(row: RowTask) -> Decimal:

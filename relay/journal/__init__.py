@@ -33,9 +33,11 @@ from .people import LinkRow, PeopleStore, SessionRow, UserRow
 from .queue import Claimed, Due, Funds, Load, QueueStore
 from .sealed import place_of
 from .sqlite import SqliteJournal
+from .watched import CLIENT, Spending, WatchedRow, WatchedState, WatchedStore, WatchedTask
 
 __all__ = [
     "BREAK_AFTER",
+    "CLIENT",
     "GIVE_UP",
     "UNDELIVERED",
     "Balance",
@@ -94,11 +96,16 @@ __all__ = [
     "Settlement",
     "SheetRow",
     "Source",
+    "Spending",
     "SqliteJournal",
     "Superseded",
     "TaskRow",
     "Tasks",
     "UserRow",
     "Verdict",
+    "WatchedRow",
+    "WatchedState",
+    "WatchedStore",
+    "WatchedTask",
     "place_of",
 ]

@@ -40,6 +40,7 @@ from .queue import QueueStore
 from .recipes import RecipeVersions
 from .sealed import SealedStore
 from .secrets import SecretStore
+from .watched import WatchedStore
 
 
 class JournalError(Exception):
@@ -269,6 +270,9 @@ class Journal(Protocol):
 
     @property
     def secrets(self) -> SecretStore: ...
+
+    @property
+    def watched(self) -> WatchedStore: ...
 
     async def pulse(self) -> Pulse: ...
 

@@ -39,6 +39,7 @@ from .sqlite_retention import forget
 from .sqlite_sealed import SqliteSealed
 from .sqlite_secrets import SqliteSecrets
 from .sqlite_tasks import SqliteTasks
+from .sqlite_watched import SqliteWatched
 from .writer import Many, Writer
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class SqliteJournal:
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="journal-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self.watched = SqliteWatched(self)
         self.receipts = SqliteReceipts(self)
         self.tasks = SqliteTasks(self)
         self.deliveries = SqliteDeliveries(self)

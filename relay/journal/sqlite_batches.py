@@ -16,12 +16,16 @@ S = TypeVar("S", bound=msgspec.Struct)
 _INSERT_BATCH = insert("batches", BatchRow)
 _INSERT_ROW = insert("rows", SheetRow)
 _MOST_ARGUMENTS = 500
-_TASKS = (
-    "SELECT rows.number, tasks.id AS task_id, tasks.status, tasks.observed, tasks.created_at, tasks.finished_at,"
+TASK_COLUMNS = (
+    "tasks.id AS task_id, tasks.status, tasks.observed, tasks.created_at, tasks.finished_at,"
     " tasks.confirmed, EXISTS (SELECT 1 FROM deliveries WHERE deliveries.task_id = tasks.id"
     " AND deliveries.recipe = 'archive' AND deliveries.state NOT IN ('done', 'dead')) AS archiving,"
     " (SELECT media.id || '/' || media.name FROM media WHERE media.task_id = tasks.id"
     " AND media.revision = tasks.revision AND media.position = 0) AS media"
+)
+"""How the task of a row stands: the columns of a :class:`RowTask` but its number."""
+_TASKS = (
+    f"SELECT rows.number, {TASK_COLUMNS}"  # noqa: S608 (our own words)
     " FROM rows JOIN tasks ON tasks.id = rows.task_id WHERE rows.batch_id = ?"
 )
 _AMONG = "IN (SELECT value FROM json_each(?))"

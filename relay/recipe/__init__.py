@@ -6,7 +6,7 @@ from .load import load_folder, parse
 from .model import EVENTS, SCHEDULE, Match, Recipe, RecipeSet, Retries, Schedule, Step
 from .preview import Call, Preview, preview
 from .render import Renderer
-from .schedule import next_time
+from .schedule import next_time, wrong_schedule
 
 __all__ = [
     "EVENTS",
@@ -30,4 +30,5 @@ __all__ = [
     "next_time",
     "parse",
     "preview",
+    "wrong_schedule",
 ]

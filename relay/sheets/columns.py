@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -58,8 +59,11 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 """For each field the names people give its column, the surest first."""
 RESULTS = ("status", "video_url", "credits", "task_id", "error", "finished_at")
 """Columns that the relay writes; what stands in them is never read as input."""
+ROW_ID = "row_id"
+"""A helper column in which a watched sheet keeps the names of its rows."""
 _RESULT_NAMES = {name.replace("_", " "): name for name in RESULTS} | {
-    "beatrelay row id": "row_id",
+    "beatrelay id": ROW_ID,
+    "beatrelay row id": ROW_ID,
     "video link": "video_url",
 }
 _RANKS = {name: (meant, rank) for meant, names in SYNONYMS.items() for rank, name in enumerate(names)}
@@ -121,6 +125,7 @@ def _understand(header: Line, wanted: Mapping[str, str]) -> Columns:
     return columns
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """A title without case, accents, punctuation and doubled spaces: ``Cover_Image #2`` → ``cover image 2``."""
     text = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))

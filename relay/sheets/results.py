@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from .columns import RESULTS, Columns
+from .columns import RESULTS, ROW_ID, Columns
 from .table import Table
 
 _TRIGGERS = (*"=+-@\t\r\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -50,7 +50,7 @@ def cells_of(table: Table, columns: Columns, results: Mapping[int, Result]) -> d
     placed = place(table, columns)
     written: dict[int, dict[int, Cell]] = {}
     if placed.new:
-        written[columns.header.number] = {column: _title(name) for name, column in placed.new.items()}
+        written[columns.header.number] = {column: title_of(name) for name, column in placed.new.items()}
     for number, result in sorted(results.items()):
         written[number] = {column: getattr(result, name) for name, column in placed.columns.items()}
     return written
@@ -62,5 +62,11 @@ def harmless(text: str) -> str:
     return f"'{text}" if bare.startswith(_TRIGGERS) else text
 
 
-def _title(name: str) -> str:
-    return {"video_url": "Video URL", "task_id": "Task ID", "finished_at": "Finished at"}.get(name, name.capitalize())
+def title_of(name: str) -> str:
+    """How the column of a result is headed."""
+    return {
+        "video_url": "Video URL",
+        "task_id": "Task ID",
+        "finished_at": "Finished at",
+        ROW_ID: "beatrelay_id",
+    }.get(name, name.capitalize())

@@ -140,6 +140,34 @@ def test_values_are_read_written_and_appended(sheets: tuple[SheetsFake, Any]) ->
     assert service.spreadsheets().get(**known).execute()["properties"]["title"] == "Campaign"
 
 
+def test_a_whole_tab_is_read_and_widened(sheets: tuple[SheetsFake, Any]) -> None:
+    fake, service = sheets
+    known, values = {"spreadsheetId": "sheet_1"}, service.spreadsheets().values()
+    fake.tabs["It's new"] = []
+    data = [{"range": "'It''s new'!B2:D2", "values": [["Audio", True, 1.5]]}]
+    values.batchUpdate(**known, body={"valueInputOption": "RAW", "data": data}).execute()
+    answer = values.get(
+        **known,
+        range="'It''s new'",
+        valueRenderOption="UNFORMATTED_VALUE",
+        dateTimeRenderOption="FORMATTED_STRING",
+    ).execute()
+    assert answer == {"range": "'It''s new'!A1:Z1000", "values": [[], ["", "Audio", True, 1.5]]}
+    assert values.get(**known, range="'It''s new'!B2:C").execute()["values"] == [["Audio", True]]
+    data = [{"range": "'It''s new'!AA1", "values": [["Status"]]}]
+    with pytest.raises(HttpError, match="exceeds grid limits"):
+        values.batchUpdate(**known, body={"valueInputOption": "RAW", "data": data}).execute()
+    properties = service.spreadsheets().get(**known).execute()["sheets"][1]["properties"]
+    assert properties["gridProperties"] == {"rowCount": 1000, "columnCount": 26}
+    more = {"sheetId": properties["sheetId"], "dimension": "COLUMNS", "length": 2}
+    service.spreadsheets().batchUpdate(**known, body={"requests": [{"appendDimension": more}]}).execute()
+    values.batchUpdate(**known, body={"valueInputOption": "RAW", "data": data}).execute()
+    assert values.get(**known, range="'It''s new'!AA1:AB2").execute()["values"] == [["Status"]]
+    data = [{"range": "'It''s new'!A5:B5", "values": [["a", "b", "c"]]}]
+    with pytest.raises(HttpError, match="tried more"):
+        values.batchUpdate(**known, body={"valueInputOption": "RAW", "data": data}).execute()
+
+
 def test_what_sheets_refuses(sheets: tuple[SheetsFake, Any]) -> None:
     _, service = sheets
     values = service.spreadsheets().values()

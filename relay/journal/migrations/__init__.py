@@ -18,6 +18,7 @@ from . import secrets as secrets  # isort: skip
 from . import retention as retention  # isort: skip
 from . import chosen as chosen  # isort: skip
 from . import recipes as recipes  # isort: skip
+from . import watched as watched  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]

@@ -1,0 +1,144 @@
+"""What stands beside the rows of a watched sheet: ids, and what became of each; a cell that a person wrote into is
+theirs."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from relay.contract import TERMINAL, Status
+from relay.journal import RowTask, WatchedRow
+from relay.settings import SheetSettings
+from relay.sheets import SheetError
+from relay.sheets.columns import RESULTS, ROW_ID
+from relay.sheets.columns import plain as folded
+from relay.sheets.results import Result, title_of
+from relay.sheets.table import letters
+from relay.sheets.watched import SeenRow, View, Write, plain
+
+from .batches import result_of
+
+LONGEST = 5000
+"""Characters of an error that are written into a cell."""
+
+
+def names(
+    view: View,
+    free: Iterable[SeenRow],
+    owners: Mapping[str, SeenRow],
+    known: Mapping[str, WatchedRow],
+    new_id: Callable[[], str],
+) -> list[Write]:
+    """An id for every row that has none of its own; its old one if its task tells which it was."""
+    lost = _lost(view, known)
+    given = {row.number: new_id() for row in free if owners.get(row.id) is not row}
+    given |= {number: row.id for number, row in lost.items()}
+    return [
+        Write(number=row.number, id=row.id, inputs=row.inputs, cells={ROW_ID: given[row.number]})
+        for row in view.rows
+        if row.number in given
+    ]
+
+
+def owners_of(view: View, known: Mapping[str, WatchedRow]) -> dict[str, SeenRow]:
+    """Which row of the sheet each id names."""
+    return view.owners({row.id: row.version for row in known.values()})
+
+
+def doubted(view: View, known: Mapping[str, WatchedRow], *, everything: bool) -> list[WatchedRow]:
+    """Rows whose status is empty, but not surely because a person emptied it: it is written again, and they are not
+    asked for again. So are those that have just been found again; with ``everything``, all."""
+    rows = _lost(view, known)
+    if everything:
+        rows |= {row.number: known[row.id] for row in view.rows if row.id in known and not row.text("status")}
+    doubtful = [row for row in rows.values() if row.task_id is not None and row.done]
+    for row in doubtful:
+        row.done = False
+    return doubtful
+
+
+def _lost(view: View, known: Mapping[str, WatchedRow]) -> dict[int, WatchedRow]:
+    """Rows that have lost their id, by number: their task, or what was written into them, tells which they are."""
+    owned = owners_of(view, known)
+    traces = {_trace(row.task_id, row.version, row.written): row for row in known.values() if row.id not in owned}
+    found: dict[int, WatchedRow] = {}
+    for row in view.rows:
+        version = row.plan.fingerprint if row.plan else ""
+        old = traces.get(_trace(row.text("task_id"), version, {"status": row.text("status")}))
+        if old is not None and owned.get(row.id) is not row:
+            found[row.number] = old
+    return found
+
+
+def _trace(task_id: str | None, version: str, written: Mapping[str, str]) -> tuple[str, ...]:
+    return (task_id,) if task_id else (version, written.get("status", ""))
+
+
+def arrived(view: View, known: Mapping[str, WatchedRow]) -> set[str]:
+    """Note which of the values that were under way have arrived; gives their rows."""
+    found: set[str] = set()
+    for row in view.rows:
+        kept = known.get(row.id)
+        if kept is not None and kept.pending:
+            there = {name: text for name, text in kept.pending.items() if row.text(name) == text}
+            kept.written |= there
+            kept.pending = {name: text for name, text in kept.pending.items() if name not in there}
+            found.add(row.id)
+    return found
+
+
+def wanted(row: SeenRow, kept: WatchedRow, task: RowTask | None, url: str) -> dict[str, Any]:
+    """What is to be written into a row; a cell that a person wrote into is theirs."""
+    result, final = desired(kept, task, url)
+    held: dict[str, str] = {}
+    cells: dict[str, Any] = {}
+    for name in RESULTS:
+        now, want = row.text(name), plain(result[name])
+        ours = (kept.written.get(name, ""), kept.pending.get(name, ""), want)
+        if now not in ours and not (name == "status" and now == ""):
+            held[name] = now
+        elif now != want:
+            cells[name] = result[name]
+        else:
+            kept.written[name] = want
+    if cells:  # so that it can be told by its cells whose result it is
+        cells |= {name: result[name] for name in ("status", "task_id") if name not in held}
+    kept.pending = {name: plain(value) for name, value in cells.items()}
+    kept.held, kept.done = held, final and not cells
+    return cells
+
+
+def refuse(view: View, settings: SheetSettings) -> None:
+    """Raises :class:`SheetError` for a sheet that does not fit its settings."""
+    if settings.ready and folded(settings.ready) not in map(folded, view.columns.facts.values()):
+        there = ", ".join(repr(text.strip()) for text in view.columns.header.cells if text.strip())
+        raise SheetError(
+            f"there is no column {settings.ready!r}, which has to say that a row is ready; there is {there}"
+        )
+    end = re.sub(r"\d", "", settings.range.partition(":")[2])
+    if view.missing and end and any(len(letters(at)) > len(end) or letters(at) > end for at in view.places.values()):
+        named = ", ".join(title_of(name) for name in view.missing)
+        raise SheetError(
+            f"the range {settings.range} has no room for the columns {named}; widen it, or name them in its header"
+        )
+
+
+def desired(kept: WatchedRow, task: RowTask | None, url: str) -> tuple[dict[str, Any], bool]:
+    """What should stand beside a row, and whether it is the last word. A webhook's word, and a video that is not yet in
+    our store, are not shown as the end."""
+    if task is None:
+        return _plain(Result(status=kept.state, error=kept.error[:LONGEST])), True
+    result = result_of(task, url)
+    ended = task.status in TERMINAL
+    if ended and (task.archiving or not task.confirmed):
+        return _plain(Result(status=Status.PROCESSING, task_id=task.task_id)), False
+    result.error = result.error[:LONGEST]
+    return _plain(result), ended
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    values = msgspec.structs.asdict(result)
+    cost = result.credits
+    values["credits"] = "" if cost is None else int(cost) if cost == int(cost) else float(cost)
+    return values

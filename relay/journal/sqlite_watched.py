@@ -1,0 +1,65 @@
+"""Watched rows, on SQLite."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .batches import RowTask
+from .rows import insert, read, values
+from .sqlite_batches import TASK_COLUMNS
+from .watched import CLIENT, Spending, WatchedRow, WatchedTask
+
+if TYPE_CHECKING:
+    from .sqlite import SqliteJournal
+
+_PUT = insert("watched_rows", WatchedRow).replace("INSERT", "INSERT OR REPLACE", 1)
+_JSON = ("written", "pending", "held")
+_OPEN = (
+    f"SELECT watched_rows.id AS row_id, 0 AS number, {TASK_COLUMNS}"  # noqa: S608 (our own words)
+    " FROM watched_rows JOIN tasks ON tasks.id = watched_rows.task_id WHERE watched_rows.sheet = ?"
+    " AND (NOT watched_rows.done OR tasks.updated_at > watched_rows.updated_at)"
+)
+_SPENDING = (
+    "SELECT workflow, request, status, observed FROM tasks"
+    " WHERE batch = ? AND batch != '' AND client = ? AND created_at >= ?"
+)
+
+
+class SqliteWatched:
+    """See :class:`relay.journal.watched.WatchedStore`."""
+
+    def __init__(self, journal: "SqliteJournal") -> None:
+        self._journal = journal
+
+    async def rows(self, sheet: str) -> list[WatchedRow]:
+        def query(connection: sqlite3.Connection) -> list[WatchedRow]:
+            found = connection.execute("SELECT * FROM watched_rows WHERE sheet = ?", (sheet,))
+            return [_row(row) for row in found]
+
+        return await self._journal.read(query)
+
+    async def put(self, rows: Sequence[WatchedRow]) -> None:
+        if rows:
+            changed = [values(row) for row in rows]
+            await self._journal.write(lambda connection: connection.executemany(_PUT, changed) and None)
+
+    async def open(self, sheet: str) -> list[WatchedTask]:
+        def query(connection: sqlite3.Connection) -> list[WatchedTask]:
+            return [WatchedTask(row["row_id"], read(RowTask, row)) for row in connection.execute(_OPEN, (sheet,))]
+
+        return await self._journal.read(query)
+
+    async def spending(self, sheet: str, since: float) -> list[Spending]:
+        def query(connection: sqlite3.Connection) -> list[Spending]:
+            return [Spending(*row) for row in connection.execute(_SPENDING, (sheet, f"{CLIENT}{sheet}", since))]
+
+        return await self._journal.read(query)
+
+
+def _row(row: sqlite3.Row) -> WatchedRow:
+    fields = dict(zip(row.keys(), row, strict=True))
+    return msgspec.convert(
+        fields | {name: msgspec.json.decode(fields[name]) for name in _JSON}, WatchedRow, strict=False
+    )

@@ -1,0 +1,167 @@
+"""People edit at every moment, also between our reading and our writing: whatever the seed brings, no row is asked for
+twice, no result stays in another row, and what people wrote is kept."""
+
+import asyncio
+import json
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.fakes.google_wire import Call
+from tests.watched import Desk, song
+
+pytestmark = pytest.mark.anyio
+
+SEEDS = int(os.environ.get("WATCH_SEEDS", "200"))
+STORM, CALM = 12, 6
+"""Turns with people at work, and then without, in which everything must come to its end."""
+
+
+class People:
+    """Everybody who has the sheet open, and what they expect to find in it."""
+
+    def __init__(self, desk: Desk, chance: random.Random) -> None:
+        self.desk, self.chance = desk, chance
+        self.songs = 0
+        self.inputs: dict[str, list[Any]] = {}
+        """What stands in the inputs of each row, by its title."""
+        self.typed: dict[tuple[str, str], str] = {}
+        """What they wrote over our cells, by title and heading."""
+        self.busy = True
+
+    def meddle(self, call: Call) -> None:
+        """Before any call arrives; into our own cells they write only before we read: Google has no write that
+        compares first."""
+        if not self.busy or self.chance.random() > 0.4:
+            return
+        anywhere: list[Callable[[], None]] = [
+            *(self.insert, self.insert, self.blank, self.delete, self.sort, self.swap, self.edit, self.copy),
+        ]
+        reading = call.operation == "spreadsheets.values.get"
+        self.chance.choice([*anywhere, self.type, self.type, self.unname] if reading else anywhere)()
+
+    def add(self) -> list[Any]:
+        self.songs += 1
+        row = song(self.songs, "round" if self.chance.random() < 0.15 else "1:1")
+        self.inputs[row[0]] = list(row)
+        return row
+
+    def insert(self) -> None:
+        if self.songs < 12:
+            self.rows.insert(self.place(), self.add())
+
+    def blank(self) -> None:
+        self.rows.insert(self.place(), [])
+
+    def delete(self) -> None:
+        if len(self.rows) > 2 and self.chance.random() < 0.5:
+            gone = self.rows.pop(self.place(last=False))
+            self.forget(str(gone[0]) if gone else "")
+
+    def forget(self, title: str) -> None:
+        self.inputs.pop(title, None)
+        self.typed = {place: text for place, text in self.typed.items() if place[0] != title}
+
+    def sort(self) -> None:
+        column = self.chance.randrange(len(self.rows[0]))
+        self.rows[1:] = sorted(self.rows[1:], key=lambda row: str(row[column]) if column < len(row) else "~")
+        if self.chance.random() < 0.5:
+            self.rows[1:] = self.rows[:0:-1]
+
+    def swap(self) -> None:
+        if len(self.rows) > 2:
+            one, other = self.place(last=False), self.place(last=False)
+            self.rows[one], self.rows[other] = self.rows[other], self.rows[one]
+
+    def edit(self) -> None:
+        """An input of a row; those of which a task was made stay what they were asked for."""
+        title = self.some()
+        if title:
+            shape = self.chance.choice(["1:1", "9:16", "round"])
+            self.inputs[title][3] = shape
+            self.desk.put(title, "Format", shape)
+
+    def copy(self) -> None:
+        """The whole row, its id too, made into another song."""
+        title = self.some()
+        if title and self.songs < 12:
+            copied = list(self.desk.row(title))
+            made = self.add()
+            copied[: len(made)] = made
+            for heading in ("Status", "Video URL", "Credits", "Task ID", "Error", "Finished at"):
+                at = self.rows[0].index(heading) if heading in self.rows[0] else len(copied)
+                copied[at : at + 1] = [""] if at < len(copied) else []
+            self.rows.insert(self.place(), copied)
+
+    def type(self) -> None:
+        title, heading = self.some(), self.chance.choice(["Status", "Error", "Video URL"])
+        if title and heading in self.rows[0] and (title, heading) not in self.typed:
+            self.typed[title, heading] = f"mine {self.chance.random()}"
+            self.desk.put(title, heading, self.typed[title, heading])
+
+    def unname(self) -> None:
+        title = self.some()
+        if title and "beatrelay_id" in self.rows[0] and self.desk.cell(title, "Task ID"):
+            self.desk.put(title, "beatrelay_id", "")
+
+    def some(self) -> str:
+        return self.chance.choice(sorted(self.inputs)) if self.inputs else ""
+
+    def place(self, *, last: bool = True) -> int:
+        return self.chance.randint(1, len(self.rows) - (0 if last else 1))
+
+    @property
+    def rows(self) -> list[list[Any]]:
+        return self.desk.rows
+
+
+def check(people: People, seed: int) -> None:
+    desk = people.desk
+    tasks = {task["id"]: json.loads(task["request"])["audio_url"] for task in desk.tasks()}
+    assert len(set(tasks.values())) == len(tasks), f"seed {seed}: a song was asked for twice"
+    titles = [row[0] for row in people.rows[1:] if row and row[0]]
+    assert sorted(titles) == sorted(people.inputs), f"seed {seed}"
+    for row in people.rows[1:]:
+        if not (row and row[0]):
+            assert not any(row), f"seed {seed}: {row} is left in an empty row"
+    for (title, heading), text in people.typed.items():
+        assert desk.cell(title, heading) == text, f"seed {seed}: {title}'s {heading} was a person's"
+    for title, inputs in people.inputs.items():
+        where = f"seed {seed}: {title}: {desk.row(title)}"
+        assert desk.row(title)[:4] == inputs, where
+        status, task = desk.cell(title, "Status"), desk.cell(title, "Task ID")
+        if task:
+            assert tasks[task] == inputs[1], where
+            assert (title, "Video URL") in people.typed or task in desk.cell(title, "Video URL"), where
+        if (title, "Status") not in people.typed:
+            assert status == ("succeeded" if task else "invalid"), where
+            assert task or (title, "Error") in people.typed or "'round'" in desk.cell(title, "Error"), where
+
+
+async def run(seed: int) -> None:
+    chance = random.Random(seed)
+    desk = Desk(seed)
+    people = People(desk, chance)
+    for _ in range(4):
+        people.insert()
+    desk.fake.meddle = people.meddle
+    for turn in range(STORM + CALM):
+        people.busy = turn < STORM
+        if people.busy:
+            desk.line.faults.extend(chance.choices([None, 429, 503, "cut", "lost"], [30, 1, 1, 1, 2], k=3))
+        else:
+            desk.line.faults.clear()
+        await desk.turn(chance.uniform(60, 200))
+        for task in desk.tasks():
+            if task["status"] == "queued" and (not people.busy or chance.random() < 0.3):
+                desk.finish(task["id"])
+    check(people, seed)
+
+
+async def test_whatever_people_do_at_whatever_moment() -> None:
+    for seed in range(SEEDS):
+        await run(seed)
+        await asyncio.sleep(0)
