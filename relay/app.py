@@ -160,7 +160,7 @@ class Relay:
         for problem in problems:
             log.warning("%s", problem)
         configs = {name: connector.Config for name, connector in connectors.items()}
-        self.shelf = Shelf(journal, clock, settings.recipes, recipes, configs)
+        self.shelf = Shelf(journal, clock, settings.recipes, recipes)
         archive = Archive(self.store, journal, clock, self._clients["media"], settings.media_max_bytes)
         self.callback = Callback(
             journal, clock, self.endpoints, settings.timeout_seconds, self._clients["deliveries"], settings.url

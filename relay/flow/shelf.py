@@ -2,14 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import msgspec
 
 from relay.clock import Clock
 from relay.journal import Journal
-from relay.recipe import Problem, RecipeErrors, RecipeSet, UnknownRecipe, check, load_folder
+from relay.recipe import Problem, RecipeErrors, RecipeSet, UnknownRecipe, load_folder
 
 from .loop import Loop, log
 
@@ -21,7 +19,7 @@ Sight = tuple[tuple[str, int, int], ...]
 
 class Shelf(Loop):
     """Holds the recipes. A change counts once every file in the folder can be read; until then the old ones go on, and
-    :attr:`problems` says what is wrong. ``configs`` are the connectors' settings, to check the steps against."""
+    :attr:`problems` says what is wrong."""
 
     def __init__(
         self,
@@ -29,12 +27,10 @@ class Shelf(Loop):
         clock: Clock,
         folder: Path,
         recipes: RecipeSet,
-        configs: Mapping[str, type[msgspec.Struct]],
     ) -> None:
         super().__init__("recipes", clock)
         self._journal = journal
         self._folder = folder
-        self._configs = configs
         self._seen: Sight | None = None
         self.recipes = recipes
         self.problems: list[Problem] = []
@@ -69,10 +65,6 @@ class Shelf(Loop):
                 why = "is started by the hour" if recipe.schedule else "is switched off"
                 raise UnknownRecipe(f"the recipe {recipe.name!r} {why}, so no request can start it")
         return tuple(dict.fromkeys(recipe.name for recipe in chosen))
-
-    def doubts(self) -> list[Problem]:
-        """What would make the recipes in use fail, as ``beatrelay recipes check`` says it."""
-        return [problem for recipe in self.recipes for problem in check(recipe, self._configs)]
 
     async def _take(self) -> None:
         try:

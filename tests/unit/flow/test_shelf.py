@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from connectors import discover
 from relay.flow.shelf import LOOK, Shelf
 from relay.journal import SqliteJournal
 from relay.recipe import load_folder
@@ -16,7 +15,6 @@ from tests.virtual import VirtualClock
 pytestmark = pytest.mark.anyio
 
 RECIPE = 'name: Tell\non: task.succeeded\nsteps: { tell: { use: http, with: { url: "https://x.example" } } }\n'
-CONFIGS = {name: connector.Config for name, connector in discover()[0].items()}
 
 
 class Desk:
@@ -27,7 +25,7 @@ class Desk:
         self.folder.mkdir()
         self.write("a", RECIPE)
         self.journal = SqliteJournal.open(folder / "journal.db")
-        self.shelf = Shelf(self.journal, VirtualClock(), self.folder, load_folder(self.folder), CONFIGS)
+        self.shelf = Shelf(self.journal, VirtualClock(), self.folder, load_folder(self.folder))
 
     def write(self, name: str, text: str) -> None:
         (self.folder / f"{name}.yaml").write_text(text)
@@ -86,10 +84,3 @@ async def test_a_change_within_the_same_size_counts_by_its_time(desk: Desk) -> N
     os.utime(desk.folder / "a.yaml", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     await desk.shelf.step()
     assert desk.names() == ["Toll"]
-
-
-async def test_what_would_make_a_recipe_fail_is_told_by_line(desk: Desk) -> None:
-    desk.write("a", RECIPE.replace("url:", "ulr:"))
-    await desk.shelf.step()
-    (doubt,) = desk.shelf.doubts()
-    assert (doubt.line, doubt.hint) == (3, "did you mean 'url'?")
