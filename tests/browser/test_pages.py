@@ -29,12 +29,13 @@ SCRIPT = '<img src=x onerror="owned=1"><script>owned=1</script>'
 
 
 def paths_of(visit: Visit) -> list[str]:
-    """One path of each kind of page that can be reached by links; ids and queries do not make a new kind."""
+    """One path of each kind of page that can be reached by links; ids, names and queries do not make a new kind."""
     seen: dict[str, str] = {}
     left = ["/"]
     while left:
         path = left.pop(0)
         kind = re.sub(r"\w+_[0-9a-z]{10,}", "ID", path.partition("?")[0])
+        kind = re.sub(r"^(/new-connection|/connections)/[^/]+", r"\1/NAME", kind)
         if kind in seen or kind.startswith(("/docs", "/openapi")):
             continue
         seen[kind] = path
@@ -59,8 +60,10 @@ def hostile(line: Line, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Everything else that somebody out there decides: errors, webhooks, files, names. Gives paths that tell of it."""
     for code in WHY_FAILED:
         monkeypatch.setitem(WHY_FAILED, code, SCRIPT)
-    failed = line.create(row={"title": "It failed"}, **{"x-sandbox-fault": "fail"})
-    line.until(failed, "task.finished")
+    line.faults(fail_rate=1.0)
+    failed = line.create(row={"title": "It failed"})
+    wait_for(lambda: line.task(failed)["status"] == "failed", "the failure")
+    line.faults()
     board = line.client.post("/v1/music-video/tasks", json={**REQUEST, "prompt": SCRIPT, "compose_mode": "manual"})
     waiting = board.json()["data"]["id"]
     wait_for(lambda: line.task(waiting)["status"] == "storyboard_ready", "the storyboard")
