@@ -123,7 +123,9 @@ def test_a_page_stays_true_by_itself(start: Start, admin: Admin) -> None:
     expect(page.locator("tbody .state", has_text="succeeded")).to_be_visible()
     page.get_by_role("link", name="Night Drive").click()
     page.get_by_role("heading", name="Night Drive").wait_for()
-    page.wait_for_function("document.querySelector('video').readyState > 0")  # it can be watched
+    wait_for(
+        lambda: page.locator("video").evaluate("(video) => video.readyState > 0"), "the video"
+    )  # it can be watched
 
 
 def test_the_keyboard_is_enough(start: Start, admin: Admin) -> None:

@@ -1,6 +1,7 @@
 """Whole pieces of work, from the first click to what comes of it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
@@ -15,6 +16,16 @@ Song URL,Cover,Prompt,Format,Title
 https://media.example.com/one.mp3,https://media.example.com/one.png,Neon rooftop,1:1,One
 https://media.example.com/two.mp3,https://media.example.com/two.png,Rain on glass,9:16,Two
 not a link,https://media.example.com/three.png,Snow,1:1,Three
+"""
+
+MISSPELT = """\
+name: Tell
+on: task.succeeded
+steps:
+  tell:
+    use: http
+    connection: hook
+    with: { body: { what: "{{ task.idd }}" } }
 """
 
 
@@ -93,3 +104,29 @@ def test_a_connection_is_added_and_tested(start: Start, admin: Admin) -> None:
     assert page.locator(".said.good").is_visible(), page.locator(".said").inner_text()
     visit.judge()
     visit.shoot("connection")
+
+
+def test_a_recipe_with_an_error_is_mended(start: Start, admin: Admin, tmp_path: Path) -> None:
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    line = start("", recipes=folder)
+    visit = admin(line)
+    visit.expected = ["400 (Bad Request)"]
+    page = visit.see("/recipes/new")
+    page.get_by_label("Name of the file").fill("tell")
+    page.get_by_label("Recipe (YAML)").fill(MISSPELT)
+    page.get_by_text("`task.idd` is not there").or_(page.locator("li", has_text="task.idd")).first.wait_for()
+    assert page.locator(".hl-line.wrong").inner_text().strip().startswith("with:"), "the line is marked"
+    visit.judge()
+    page.get_by_role("button", name="Save").click()
+    assert not list(folder.iterdir()), "what is wrong does not come into use"
+    page.get_by_label("Recipe (YAML)").fill(MISSPELT.replace("idd", "id"))
+    expect(page.locator("#verdict")).to_have_text("Nothing is wrong.")
+    assert '"what": "task_' in page.locator("pre[tabindex]").first.inner_text(), "and what it would send is shown"
+    visit.shoot("recipe-editor")
+    page.get_by_role("button", name="Save").click()
+    wait_for(lambda: list(folder.iterdir()), "the file")
+    visit.judge()
+    task = line.create()
+    wait_for(lambda: line.receiver.received, "the delivery")
+    assert task in line.receiver.received[0][1].decode()
