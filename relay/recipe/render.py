@@ -81,6 +81,7 @@ class _Filling:
     def __init__(self, recipe: Recipe, reach: Mapping[str, Any]) -> None:
         self._recipe = recipe
         self._reach = dict(reach)
+        self._all = {**_environment.globals, **self._reach}
         self._size = 0
 
     def value(self, template: Any, path: Path) -> Any:
@@ -92,7 +93,7 @@ class _Filling:
             return template
         say_what_is_there(self._reach)
         try:
-            return self._counted(_fill(template, self._reach))
+            return self._counted(_fill(template, self._all))
         except Exception as error:  # a filter raises anything for a value it did not expect: the template's fault
             raise RenderError(self._say(template, path, error)) from error
 
@@ -120,7 +121,7 @@ def _holds(answer: Any) -> bool:
 def _fill(template: str, reach: dict[str, Any]) -> Any:
     compiled, alone = _compiled(template)
     if alone:
-        module = compiled.make_module(reach)
+        module = compiled.make_module(reach, shared=True)  # it is whole; jinja would merge it anew for each template
         return _checked(weighed(module.__dict__["alone"]))
     size, parts = 0, list[str]()
     for part in compiled.generate(reach):

@@ -13,6 +13,8 @@ from .google_wire import ROBOT, Call, GoogleFake, Refused, Reply
 
 UNIT = 256 * 1024
 FOLDER = "application/vnd.google-apps.folder"
+LARGE = 64 << 20
+"""Bytes of a file that is not copied once it is whole."""
 _TERM = re.compile(
     r"(?P<field>name|mimeType) = '(?P<value>(?:[^'\\]|\\.)*)'"
     r"|'(?P<parent>[^']+)' in parents|trashed = (?P<trashed>false|true)"
@@ -208,7 +210,7 @@ class DriveFake(GoogleFake):
     def _finish(self, call: Call, session: Session) -> dict[str, Any]:
         if session.metadata.get("id") in self.files:
             raise Refused(409, "fileIdInUse", "A file already exists with the provided ID.")
-        data = session.data  # not copied: a benchmark sends a gigabyte
+        data = session.data
         if call.fault.damage:
             data[0] ^= 0xFF
         drive = self.files[session.metadata.get("parents", ["root"])[0]].get("driveId")
@@ -218,7 +220,7 @@ class DriveFake(GoogleFake):
         file["md5Checksum"] = hashlib.md5(data).hexdigest()
         if self.checksums:
             file["sha256Checksum"] = hashlib.sha256(data).hexdigest()
-        self.contents[file["id"]] = data
+        self.contents[file["id"]] = data if len(data) > LARGE else bytes(data)
         session.file = file["id"]
         return self._masked(file, session.fields)
 
