@@ -75,6 +75,7 @@ from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.schedule import Hours
 from relay.flow.settle import Settler
+from relay.flow.sheet_files import SheetFiles
 from relay.flow.sheets import Sheets
 from relay.flow.shelf import Shelf
 from relay.flow.shots import Shots
@@ -103,6 +104,7 @@ _PARTS = (
     "account approvals batches callback canceller clock connections deliverer endpoints events governor inputs intake"
     " journal keys metrics people poller provider quotes recipe_files reconciler replayer settler sheets shelf shots"
     " slack_buttons store storyboards triggers watches workbench"
+    " sheet_files"
 )
 """What handlers may ask for by these names (:mod:`relay.api.parts`, :mod:`relay.web.parts`)."""
 
@@ -191,6 +193,7 @@ class Relay:
             lease=settings.lease_seconds,
         )
         self.sheets = Sheets(journal, clock, self.quotes, settings.data / "batches")
+        self.sheet_files = SheetFiles(journal, self.provider, settings.data / "uploads")
         self.batches = Batches(journal, clock, self.intake, self.governor, settings.url, self._batch_completed)
         self.triggers = Triggers(journal, self.intake, self.inputs, self.quotes, settings.url)
         self.canceller = Canceller(journal, clock, self.observer)

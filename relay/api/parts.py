@@ -23,6 +23,7 @@ from relay.flow.people import People
 from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
+from relay.flow.sheet_files import SheetFiles
 from relay.flow.sheets import Sheets
 from relay.flow.shelf import Shelf
 from relay.flow.triggers import Triggers
@@ -52,6 +53,7 @@ TheReplayer = NamedDependency[SkipValidation[Replayer]]
 TheQuotes = NamedDependency[SkipValidation[Quotes]]
 TheReconciler = NamedDependency[SkipValidation[Reconciler]]
 TheSettler = NamedDependency[SkipValidation[Settler]]
+TheSheetFiles = NamedDependency[SkipValidation[SheetFiles]]
 TheSheets = NamedDependency[SkipValidation[Sheets]]
 TheSpool = NamedDependency[SkipValidation[Path]]
 TheShelf = NamedDependency[SkipValidation[Shelf]]

@@ -1,7 +1,7 @@
 """From a sheet to a planned batch: what each row asks for, what was asked for before, and what it will cost."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -66,6 +66,8 @@ class Offer(Struct):
     """Rows by their state."""
     files: int
     """Rows left out because they name files on somebody's computer."""
+    paths: list[str]
+    """Those files, each once."""
     asked: int
     quote: Quote
     """The price of those that would be asked for."""
@@ -145,7 +147,8 @@ class Sheets:
         wanted = [row for row in rows if row.state == "new" or _again(row, answers)]
         asked = [row for row in wanted if row.uploads == "[]" or answers.files]
         quote = await self._quotes.quote([(row.workflow, row.request) for row in asked], fresh=fresh)
-        return Offer(dict(Counter(row.state for row in rows)), len(wanted) - len(asked), len(asked), quote)
+        paths = paths_of(wanted) if len(asked) < len(wanted) else []
+        return Offer(dict(Counter(row.state for row in rows)), len(wanted) - len(asked), paths, len(asked), quote)
 
     def meanings(self, batch: BatchRow) -> dict[str, str]:
         """What each column was understood as, by its title."""
@@ -248,25 +251,44 @@ def _again(row: SheetRow, answers: Answers) -> bool:
     return (row.state == "changed" and answers.changed) or (row.state == "failed" and answers.failed)
 
 
-def _uploaded(row: SheetRow, files: Mapping[str, str]) -> SheetRow:
-    """Links in the place of local paths; a file without one makes the row invalid."""
+def paths_of(rows: Iterable[SheetRow]) -> list[str]:
+    """Every file that rows name, once, in their order."""
+    return list(dict.fromkeys(path for row in rows for path in sorted(names_of(row))))
+
+
+def names_of(row: SheetRow) -> set[str]:
+    """The files that a row names."""
+    if row.uploads == "[]":
+        return set()
+    return {upload.path for upload in msgspec.json.decode(row.uploads, type=list[Upload])}
+
+
+def with_links(row: SheetRow, files: Mapping[str, str]) -> SheetRow:
+    """The row with links in the place of those local paths that ``files`` knows; the others are left to be given."""
     uploads = msgspec.json.decode(row.uploads, type=list[Upload])
-    if not uploads:
-        return row
     request = msgspec.json.decode(row.request, type=dict[str, Any])
-    problems = msgspec.json.decode(row.problems, type=list[CellProblem])
     for upload in uploads:
         url = files.get(upload.path)
         if url is None:
-            rule = "is a file that was not uploaded"
-            problems.append(
-                CellProblem(upload.cell, upload.field, upload.path, rule, "run the batch where the file is")
-            )
-            row.state = "invalid"
-        elif upload.field.startswith("images["):
+            continue
+        if upload.field.startswith("images["):
             request["images"][int(upload.field[7:-1])] = url
         else:
             request[upload.field] = url
+    left = [upload for upload in uploads if upload.path not in files]
+    row.uploads = msgspec.json.encode(left).decode()
     row.request = msgspec.json.encode(request).decode()
-    row.problems = msgspec.json.encode(problems).decode()
+    return row
+
+
+def _uploaded(row: SheetRow, files: Mapping[str, str]) -> SheetRow:
+    """Links in the place of local paths; a file without one makes the row invalid."""
+    row = with_links(row, files) if row.uploads != "[]" else row
+    left = msgspec.json.decode(row.uploads, type=list[Upload])
+    problems = msgspec.json.decode(row.problems, type=list[CellProblem])
+    for upload in left:
+        rule, fix = "is a file that was not uploaded", "give the file along, or put a link in its place"
+        problems.append(CellProblem(upload.cell, upload.field, upload.path, rule, fix))
+    if left:
+        row.state, row.problems = "invalid", msgspec.json.encode(problems).decode()
     return row

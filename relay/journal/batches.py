@@ -119,6 +119,10 @@ class BatchStore(Protocol):
         """Make a planned batch run, with ``rows`` as they shall be. False: it was started before."""
         ...
 
+    async def amend(self, batch_id: str, rows: Sequence[SheetRow]) -> bool:
+        """Write these rows of a planned batch anew. False: it was started before."""
+        ...
+
     async def submitted(self, batch_id: str, tasks: Mapping[int, str]) -> None:
         """Which task each row (by number) became."""
         ...

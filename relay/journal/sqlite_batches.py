@@ -100,6 +100,18 @@ class SqliteBatches:
 
         return await self._journal.write(start)
 
+    async def amend(self, batch_id: str, rows: Sequence[SheetRow]) -> bool:
+        def amend(connection: sqlite3.Connection) -> bool:
+            found = connection.execute("SELECT 1 FROM batches WHERE id = ? AND state = 'planned'", (batch_id,))
+            if found.fetchone() is None:
+                return False
+            numbers = [(batch_id, row.number) for row in rows]
+            connection.executemany("DELETE FROM rows WHERE batch_id = ? AND number = ?", numbers)
+            connection.executemany(_INSERT_ROW, [values(row) for row in rows])
+            return True
+
+        return await self._journal.write(amend)
+
     async def submitted(self, batch_id: str, tasks: Mapping[int, str]) -> None:
         rows = [(task_id, batch_id, number) for number, task_id in tasks.items()]
         sql = "UPDATE rows SET task_id = ? WHERE batch_id = ? AND number = ?"

@@ -1,6 +1,7 @@
 """Batches: a sheet is dropped on the page, its plan is seen with its price, it is started, watched, and taken back with
 its results."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +14,12 @@ from msgspec import Struct, field, structs
 
 from relay.api.batches import pairs, result_file
 from relay.api.errors import ApiError
-from relay.api.parts import TheBatches, TheJournal, TheKeys, TheQuotes, TheSheets
+from relay.api.parts import TheBatches, TheJournal, TheKeys, TheQuotes, TheSheetFiles, TheSheets
 from relay.contract import Status
 from relay.flow.batches import Line
 from relay.flow.estimate import Quotes
 from relay.flow.intake import Origin
+from relay.flow.sheet_files import Handed
 from relay.flow.sheets import Answers, Sheets, UnknownBatch
 from relay.journal import BatchRow, RowState
 from relay.sheets import SheetError
@@ -31,6 +33,9 @@ from .tasks import GROUPS, name_of
 
 BATCHES, ROWS = 50, 50
 """On one page."""
+FILES_BYTES = 2 * 1024**3
+"""The files that one form may hand over."""
+CHUNK = 256 * 1024
 FORM_BYTES = MOST_BYTES + 1024 * 1024
 """A sheet, and the other fields of its form."""
 PLANNED: dict[str, list[RowState]] = {
@@ -152,6 +157,19 @@ class BatchPages(Controller):
         shown = [_line(line, batch, quotes) for line in lines[:ROWS]]
         return Template("batch.html", context={**context, "show": show, "rows": shown, "more": more})
 
+    @post("/{batch_id:str}/files", status_code=303, request_max_body_size=FILES_BYTES)
+    async def give_files(
+        self, request: Request[Any, Any, Any], batch_id: FromPath[str], sheets: TheSheets, sheet_files: TheSheetFiles
+    ) -> Response[Any]:
+        """The files that rows name go to Beat API, which asks nothing for them; their links stand in the plan then."""
+        batch = await _known(sheets, batch_id)
+        given = [one for one in (await request.form()).getall("file", []) if isinstance(one, UploadFile)]
+        count, problems = await sheet_files.give(
+            batch, [Handed(_name(one), one.content_type or "", _chunks(one)) for one in given if one.filename]
+        )
+        text = f"{count} {'file is' if count == 1 else 'files are'} at Beat API now."
+        return back(f"/batches/{batch.id}", " ".join([text, *problems]), "bad" if problems else "good")
+
     @post("/{batch_id:str}/start", status_code=303)
     async def start(
         self, request: Request[Any, Any, Any], batch_id: FromPath[str], sheets: TheSheets, batches: TheBatches
@@ -188,6 +206,11 @@ async def _sent(request: Request[Any, Any, Any]) -> tuple[Given, UploadFile | No
     words = {name: texts[-1].strip() for name, texts in (await typed(request)).items() if texts}
     given = msgspec.convert({name: words[name] for name in Given.__struct_fields__ if name in words}, Given)
     return given, file if isinstance(file, UploadFile) and file.filename else None
+
+
+async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
+    while chunk := await file.read(CHUNK):
+        yield chunk
 
 
 def _name(file: UploadFile) -> str:

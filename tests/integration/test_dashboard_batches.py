@@ -8,6 +8,7 @@ import time
 
 from tests.browser_pages import XSS, Browser, Open, Start, signed_in
 from tests.integration.conftest import Line, wait_for
+from tests.songs import wav
 
 HEADER = "Title,Song URL,Cover,Aspect ratio,Prompt\n"
 SONG = "https://media.example.com/{name}.mp3,https://media.example.com/{name}.png,{ratio},Neon rooftop"
@@ -116,13 +117,35 @@ def test_a_sheet_that_cannot_be_read_says_why_and_keeps_what_was_typed(start: St
     browser.see("/batches/bat_none", 404)
 
 
-def test_a_row_that_names_a_file_on_a_computer_is_left_out(start: Start, browsers: Open) -> None:
+def test_files_that_rows_name_are_handed_over_on_the_page(start: Start, browsers: Open) -> None:
     line = start()
     browser = signed_in(line, browsers(line))
-    page = browser.see(give(browser, HEADER + rows("a") + "b,songs/b.mp3,https://media.example.com/b.png,1:1,Rain\n"))
-    assert "1 row names a file on a computer" in page
+    local = "b,songs/B.wav,https://media.example.com/b.png,1:1,Rain\nc,c/c.wav,d/c.wav,1:1,Rain\n"
+    path = give(browser, HEADER + rows("a") + local)
+    page = browser.see(path)
+    assert "2 rows name files on a computer, and are left out until they are here" in page
+    assert "<code>songs/B.wav</code>" in page
     assert "Start 1 for " in page
-    assert "names a file on a computer: songs/b.mp3" in page
+    assert "names a file on a computer: songs/B.wav" in browser.see(f"{path}?show=all")
+
+    def hand(*files: tuple[str, bytes]) -> str:
+        return browser.checked(browser.post(f"{path}/files", files=[("file", file) for file in files]))
+
+    said = hand(("b.wav", wav(2)), ("x.wav", wav(12)), ("c.wav", wav(12)), ("<b>.wav", b"nothing"))
+    assert "0 files are at Beat API now. b.wav: " in said
+    assert "must play 10 to 180 seconds" in said
+    assert "x.wav: no row names it. c.wav: the sheet names one in several folders." in said
+    assert "<b>.wav" not in said
+    said = hand(("b.wav", wav(12)))
+    assert "1 file is at Beat API now." in said
+    assert "Start 2 for " in said
+    assert "1 row names a file on a computer" in said
+    browser.fill(f"{path}/start")
+    page = completed(browser, path)
+    assert "2 of 2 done" in page
+    assert "is a file that was not uploaded" in browser.see(f"{path}?show=problems")
+    for task in tasks(line):
+        assert "songs/B.wav" not in browser.see(f"/tasks/{task}"), "a link stands in its place"
 
 
 def test_ten_thousand_rows_are_paged_and_quick(start: Start, browsers: Open) -> None:
@@ -155,6 +178,7 @@ def test_only_an_operator_spends(start: Start, browsers: Open) -> None:
     assert "Start 1" not in viewer.see(path)
     assert viewer.post(f"{path}/start").status_code == 403
     assert viewer.post("/batches", files={"file": ("x.csv", b"a")}).status_code == 403
+    assert viewer.post(f"{path}/files", files={"file": ("x.wav", b"a")}).status_code == 403
     operator = signed_in(line, browsers(line), "operator", "Op")
     assert "Started. " in operator.fill(f"{path}/start")
 
