@@ -3,6 +3,7 @@
 import calendar
 import time
 from typing import Any
+from urllib.parse import quote
 
 from litestar import get
 from litestar.response import Template
@@ -11,6 +12,7 @@ from msgspec import Struct
 from relay.api.parts import TheAccount, TheClock, TheConnections, TheGovernor, TheJournal, TheShelf
 from relay.contract import ACTIONABLE, Status
 from relay.flow.account import Account
+from relay.flow.endpoints import ENDPOINT
 from relay.flow.shelf import Shelf
 from relay.journal import Journal, LaneRow, Verdict
 
@@ -23,6 +25,8 @@ class Health(Struct):
     name: str
     state: str
     text: str
+    link: str = ""
+    """Its page, if it has one."""
 
 
 class Step(Struct):
@@ -62,7 +66,7 @@ async def home(
         "storyboards": needs,
         "boards": [line_of(task) for task in waiting],
         "asks": needs + pulse.unconfirmed + pulse.dead_deliveries,
-        "health": [_health(lane) for lane in lanes],
+        "health": health_of(lanes, [view.name for view in views]),
         "tasks": [line_of(task) for task in recent],
         "steps": [] if all(step.done for step in steps) else steps,
     }
@@ -95,6 +99,19 @@ async def checklist(journal: Journal, account: Account, shelf: Shelf, connected:
         ),
         Step(delivered, "Make your first video", "Drop a sheet of songs on the page, or send a request.", "/batches"),
     ]
+
+
+def health_of(lanes: list[LaneRow], connections: list[str]) -> list[Health]:
+    """Of every connection, used or not, and of whatever else things are sent to."""
+    known = {name: LaneRow(name=name) for name in connections} | {lane.name: lane for lane in lanes}
+    found = [_health(lane) for lane in known.values()]
+    for one in found:
+        kind, _, endpoint = one.name.partition(" ")
+        if one.name in connections:
+            one.link = f"/connections/{quote(one.name)}"
+        elif kind == ENDPOINT:
+            one.link = f"/endpoints/{quote(endpoint)}"
+    return found
 
 
 def _health(lane: LaneRow) -> Health:

@@ -102,7 +102,7 @@ class TaskPages(Controller):
 
     @get("/find")
     async def find(self, journal: TheJournal, q: Annotated[str, QueryParameter()] = "") -> Response[Any]:
-        """Whatever has this id: a task (ours or the provider's), a delivery, a batch."""
+        """Whatever has this id: a task (ours or the provider's), a delivery, a batch, an endpoint."""
         wanted = q.strip()
         task = await journal.tasks.get(wanted) or await journal.tasks.by_provider_id(wanted)
         if task is not None:
@@ -112,7 +112,10 @@ class TaskPages(Controller):
             return Redirect(f"/tasks/{delivery.task_id}#{delivery.id}", status_code=303)
         if await journal.batches.get(wanted) is not None:
             return Redirect(f"/batches/{wanted}", status_code=303)
-        text = f"Nothing here has the id {wanted[:80]!r}. Search takes the whole id of a task, a delivery or a batch."
+        if await journal.endpoints.get(wanted) is not None:
+            return Redirect(f"/endpoints/{wanted}", status_code=303)
+        words = "Search takes the whole id of a task, a delivery, a batch or an endpoint."
+        text = f"Nothing here has the id {wanted[:80]!r}. {words}"
         return back("/tasks", text, "ask")
 
     @get("/{task_id:str}")

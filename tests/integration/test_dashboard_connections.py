@@ -135,6 +135,7 @@ def test_a_connection_that_fails_says_so(start: Start, browsers: Open) -> None:
     line.until(line.create(), "delivery.dead")
     page = browser.see("/connections")
     assert "1 given up" in page
+    assert '<a href="/connections/hook">hook</a>' in browser.see("/"), "the front page leads there"
     assert "Keep and tell / tell" in browser.see("/connections/hook")
     browser.fill("/deliveries/pause", lane="hook")
     assert '<span class="state ask">paused</span>' in browser.see("/connections/hook")

@@ -64,6 +64,8 @@ def test_an_endpoint_is_made_tested_and_told(start: Start, browsers: Open) -> No
     assert "Answer 204" in page
     line.receiver.answers = [500]
     assert "The test failed: the receiver answered 500" in browser.fill(f"{path}/test")
+    assert browser.get("/tasks/find", params={"q": path.rpartition("/")[2]}).url.path == path
+    assert f'href="{path}"' in browser.see("/"), "the front page leads there"
     assert '"state good">active' in browser.see("/endpoints"), "a test that fails counts for nothing"
 
 
