@@ -79,6 +79,7 @@ from relay.flow.sheet_files import SheetFiles
 from relay.flow.sheets import Sheets
 from relay.flow.shelf import Shelf
 from relay.flow.shots import Shots
+from relay.flow.signatures import Signatures
 from relay.flow.slack_buttons import SlackButtons
 from relay.flow.storyboard import Storyboards
 from relay.flow.targets import Targets
@@ -141,6 +142,7 @@ class Relay:
         )
         self.store = MediaStore(settings.data / "media")
         self.keys = Keys(self.journal, self.clock, settings.client_keys)
+        self.signatures = Signatures(self.clock, settings.trigger_secrets)
         self.people = People(self.journal, self.clock, self.keys, settings.url)
         self.live = Live(self.clock, self.journal.last_commit_at)
         targets = Targets(Egress(allowed), resolve)
@@ -148,6 +150,7 @@ class Relay:
         self.events = Events(self.journal, settings.url)
         self.inputs = Inputs(settings.beatapi_base_url, resolve, self._deep_check(client(Egress(allowed))))
         hide([settings.beatapi_api_key, *settings.beatapi_webhook_secret, *settings.api_keys])
+        hide([secret for some in settings.trigger_secrets.values() for secret in some])
         self._build_line(recipes)
 
     @property
@@ -349,7 +352,7 @@ def create_app(relay: Relay) -> Litestar:
             list_notices,
             who_am_i,
         ],
-        guards=[require_scope(relay.keys)],
+        guards=[require_scope(relay.keys, relay.signatures)],
     )
     parts = {name: getattr(relay, name) for name in _PARTS.split()} | {"spool_folder": relay.settings.data / "uploads"}
     return Litestar(

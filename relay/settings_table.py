@@ -1,6 +1,8 @@
 """Every setting: how the environment and the file call it, how it is read, and what a person should know."""
 
+import base64
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +64,19 @@ def _secrets(text: str) -> list[str]:
     if any(not secret.startswith("whsec_") or "masked" in secret for secret in secrets):
         raise ValueError
     return secrets
+
+
+def _trigger_secrets(text: str) -> dict[str, list[str]]:
+    """``songs=whsec_…``, a name again for a second secret."""
+    found: dict[str, list[str]] = {}
+    for word in _words(text):
+        name, _, secret = word.partition("=")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", name):
+            raise ValueError
+        if not 24 <= len(base64.b64decode("".join(_secrets(secret)).removeprefix("whsec_"), validate=True)) <= 64:
+            raise ValueError
+        found.setdefault(name, []).append(secret)
+    return found
 
 
 def _networks(text: str) -> list[str]:
@@ -196,6 +211,14 @@ SETTINGS: tuple[Setting, ...] = (
         _number(0, 86400),
         "a number from 0 to 86400",
         "How long polls may fail before a signed webhook alone is believed.",
+    ),
+    Setting(
+        "trigger_secrets",
+        "BEATRELAY_TRIGGER_SECRETS",
+        _trigger_secrets,
+        "one or more of NAME=whsec_…, separated by spaces, each secret base64 of 24 to 64 bytes",
+        "Secrets of triggers that take signed requests; several of one name during a rotation.",
+        secret=True,
     ),
     Setting(
         "input_check",

@@ -30,6 +30,9 @@ _BEARER = """\
 `Authorization: Bearer <key>`. Each operation names the scope that it asks of the key: `read`, `submit`, `operate` or
 `admin`."""
 
+_SIGNATURE = """\
+Standard Webhooks, with `webhook-id` and `webhook-timestamp`; the secret is of `BEATRELAY_TRIGGER_SECRETS`."""
+
 _REFUSED = {
     "description": "The request is invalid; the message names the field and the rule.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
@@ -80,7 +83,12 @@ def openapi_config(renderers: Sequence[OpenAPIRenderPlugin]) -> OpenAPIConfig:
         description=_DESCRIPTION,
         tags=[Tag(name=name, description=text) for name, text in _TAGS.items()],
         components=Components(
-            security_schemes={"BearerAuth": SecurityScheme(type="http", scheme="bearer", description=_BEARER)}
+            security_schemes={
+                "BearerAuth": SecurityScheme(type="http", scheme="bearer", description=_BEARER),
+                "Signature": SecurityScheme(
+                    type="apiKey", name="webhook-signature", security_scheme_in="header", description=_SIGNATURE
+                ),
+            }
         ),
         path="/docs",
         render_plugins=renderers,
@@ -103,6 +111,8 @@ def complete(schema: dict[str, Any], app: Litestar) -> dict[str, Any]:
             if path.startswith(("/v1", "/relay")) and not is_public(path):
                 scope = scope_of(path, method.upper(), opts[operation["operationId"]])
                 operation["security"] = [{"BearerAuth": [scope]}]
+                if "signed" in opts[operation["operationId"]]:
+                    operation["security"].append({"Signature": []})
                 operation["responses"] = {**_KEY_RESPONSES, **operation["responses"]}
     schema["paths"] = dict(sorted(schema["paths"].items()))
     schema["webhooks"] = outgoing()

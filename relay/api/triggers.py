@@ -75,7 +75,7 @@ class TriggersController(Controller):
         status_code=201,
         responses={200: KNOWN, 400: BAD_REQUEST, 401: UNAUTHORIZED, 409: CHANGED},
         request_max_body_size=MOST_BYTES,
-        opt={"scope": "submit"},
+        opt={"scope": "submit", "signed": "name"},
     )
     async def trigger(
         self,

@@ -1,5 +1,8 @@
 """A no-code tool sends a row: one task, one charge, however often and however many at once."""
 
+import base64
+import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from connectors.standard_webhooks import decode_secret, sign
 from tests.integration.conftest import Line, wait_for
 
 Start = Callable[..., Line]
@@ -247,3 +251,58 @@ def test_scopes_are_asked_for_and_each_key_sees_its_own(start: Start) -> None:
     assert post(other).json()["task_id"] != told.json()["task_id"], "another client's row is another row"
     asked = [httpx.get(told.json()["status_url"], headers=who, trust_env=False).status_code for who in (tool, other)]
     assert asked == [200, 404]
+
+
+SECRET, OLD = (f"whsec_{base64.b64encode(bytes([number]) * 32).decode()}" for number in (1, 2))
+
+
+def signed(line: Line, body: bytes, secret: str, name: str = "songs", query: str = "", **more: str) -> httpx.Response:
+    """Without a key, signed now."""
+    at = int(more.pop("at", str(int(time.time()))))
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(at),
+        "webhook-signature": sign([decode_secret(secret)], "msg_1", at, body),
+        **more,
+    }
+    return httpx.post(f"{line.url}/relay/v1/triggers/{name}{query}", content=body, headers=headers, trust_env=False)
+
+
+def test_a_signature_does_in_the_place_of_a_key_for_its_own_trigger(start: Start) -> None:
+    line = start(trigger_secrets={"songs": [SECRET, OLD], "other": [OLD]})
+    body = json.dumps(ROW).encode()
+    told = signed(line, body, SECRET)
+    assert told.status_code == 201, told.text
+    assert signed(line, body, OLD).json()["task_id"] == told.json()["task_id"], "a rotation changes nobody's rows"
+    assert signed(line, body, SECRET, query="?dry_run=true").json()["state"] == "known"
+    assert line.task(told.json()["task_id"])["id"] == told.json()["task_id"], "the house sees it"
+
+
+@pytest.mark.parametrize(
+    ("case", "status", "message"),
+    [
+        ({"name": "other"}, 401, "does not fit"),
+        ({"name": "unknown"}, 401, "has no secret"),
+        ({"at": "1000000000"}, 401, "more than 300 s"),
+        ({"webhook-signature": "v1,AAAA"}, 401, "does not fit"),
+        ({"webhook-signature": ""}, 401, "does not fit"),
+        ({"webhook-id": ""}, 401, "is missing"),
+        ({"webhook-timestamp": "soon"}, 401, "is missing"),
+        ({"query": "?failed=true"}, 400, "failed: a signature covers the body only"),
+        ({"query": "?default=prompt=else"}, 400, "default: a signature covers"),
+        ({"X-Beatrelay-Tags": "vip"}, 400, "x-beatrelay-tags: a signature covers"),
+    ],
+)
+def test_what_is_not_signed_for_is_refused(start: Start, case: dict[str, str], status: int, message: str) -> None:
+    line = start(trigger_secrets={"songs": [SECRET], "other": [OLD]})
+    error = refused(signed(line, json.dumps(ROW).encode(), SECRET, **case), status)
+    assert message in error["message"]
+    assert line.client.get("/relay/v1/tasks").json()["data"]["data"] == []
+
+
+def test_a_signature_opens_triggers_only(start: Start) -> None:
+    line = start(trigger_secrets={"songs": [SECRET]})
+    headers = {"webhook-id": "m", "webhook-timestamp": "1", "webhook-signature": "v1,x"}
+    for path in ("/v1/music-video/tasks", "/relay/v1/batches?name=x.csv"):
+        assert httpx.post(line.url + path, headers=headers, content=b"{}", trust_env=False).status_code == 401

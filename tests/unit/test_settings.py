@@ -106,3 +106,18 @@ def test_clients_use_the_beat_api_key_until_the_relay_has_its_own() -> None:
 def test_every_setting_of_the_table_is_a_field_and_the_other_way_round() -> None:
     of_the_file = {"connections", "rates", "sheets", "origins"}
     assert {setting.field for setting in SETTINGS} | of_the_file == set(Settings.__struct_fields__)
+
+
+def test_triggers_have_secrets_by_name() -> None:
+    first, second = (f"whsec_{letter * 32}" for letter in "AB")
+    settings = load({"BEATRELAY_TRIGGER_SECRETS": f"songs={first} ads={second}, songs={second}"})
+    assert settings.trigger_secrets == {"songs": [first, second], "ads": [second]}
+
+
+@pytest.mark.parametrize(
+    "value", ["whsec_AAAA", "songs=", "songs=whsec_AAAA", "so,ngs=x", "songs=whsec_*", "=whsec_" + "A" * 32]
+)
+def test_a_wrong_secret_of_a_trigger_is_never_shown(value: str) -> None:
+    message = refused({"BEATRELAY_TRIGGER_SECRETS": value})
+    assert value not in message
+    assert "NAME=whsec_…" in message
