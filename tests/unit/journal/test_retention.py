@@ -50,6 +50,8 @@ KEPT = {
     "batches": "the sheets",
     "rows": "and their rows",
     "recipes": "what deliveries are pinned to",
+    "recipe_versions": "what people wrote",
+    "watched_rows": "so that no row of a watched sheet becomes a second task",
     "waits": "goes with what it waits for",
 }
 BOUNDED = {"baselines", "turns", "lanes", "connections", "endpoints", "api_keys", "users", "secrets"}
