@@ -1,6 +1,7 @@
 """Connections: named credentials, each with how it fares, a form with hints, and a test."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
@@ -18,6 +19,7 @@ from .connection_form import Sent, fields, read
 from .connection_guide import GUIDES, Guide, guide_of
 from .fields import Field, Hint, place
 from .gate import back
+from .parts import TheRecipeFiles
 
 NEWEST = 200
 """Deliveries of a connection that are looked at to tell when it was last used."""
@@ -30,6 +32,8 @@ class Use(Struct):
     recipe: str
     step: str
     connector: str
+    file: str
+    """Its file's name."""
 
 
 class Health(Struct):
@@ -83,10 +87,15 @@ class ConnectionPages(Controller):
 
     @get("/connections/{name:str}")
     async def look(
-        self, name: FromPath[str], connections: TheConnections, journal: TheJournal, shelf: TheShelf
+        self,
+        name: FromPath[str],
+        connections: TheConnections,
+        journal: TheJournal,
+        shelf: TheShelf,
+        recipe_files: TheRecipeFiles,
     ) -> Template:
         """How it fares, who uses it, and its form."""
-        return await _page(await _known(connections, name), connections, journal, shelf)
+        return await _page(await _known(connections, name), connections, journal, shelf, recipe_files)
 
     @post("/connections/{name:str}", opt=_ADMIN, status_code=200)
     async def change(
@@ -96,6 +105,7 @@ class ConnectionPages(Controller):
         connections: TheConnections,
         journal: TheJournal,
         shelf: TheShelf,
+        recipe_files: TheRecipeFiles,
     ) -> Response[Any]:
         """What is empty: a secret stays, anything else goes."""
         view, sent = await _known(connections, name), await read(request)
@@ -103,7 +113,7 @@ class ConnectionPages(Controller):
         try:
             await connections.change(name, changes)
         except BadConnection as error:
-            return await _page(view, connections, journal, shelf, sent, error.problems)
+            return await _page(view, connections, journal, shelf, recipe_files, sent, error.problems)
         return await _tried(connections, name, None, "Changed; deliveries see it from their next attempt on.")
 
     @post("/connections/{name:str}/test", status_code=303)
@@ -134,7 +144,7 @@ def guide(connections: Connections, kind: str) -> Guide:
 def uses(recipes: RecipeSet, name: str) -> list[Use]:
     """The steps that name a connection."""
     return [
-        Use(recipe.name, label, step.use)
+        Use(recipe.name, label, step.use, Path(recipe.file).name)
         for recipe in recipes
         for label, step in [*recipe.steps.items(), *(("on failure", step) for step in recipe.on_failure)]
         if step.connection == name
@@ -189,6 +199,7 @@ async def _page(
     connections: Connections,
     journal: TheJournal,
     shelf: TheShelf,
+    recipe_files: TheRecipeFiles,
     sent: Sent | None = None,
     problems: Iterable[str] = (),
 ) -> Template:
@@ -203,6 +214,7 @@ async def _page(
         "left": place(problems, shown),
         "health": fares.get(view.name, Health()),
         "uses": uses(shelf.recipes, view.name),
+        "files": await recipe_files.names(),
         "dead": await journal.deliveries.find(DeliveryFilter(states=["dead"], lane=view.name), 5),
     }
     return Template("connection.html", context=context, status_code=400 if problems else 200)

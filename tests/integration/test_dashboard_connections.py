@@ -2,7 +2,9 @@
 
 import html
 import re
+from pathlib import Path
 
+from relay.recipe import load_folder
 from relay.web.connection_guide import GUIDES, guide_of
 from tests.browser_pages import XSS, Browser, Open, Start, signed_in
 from tests.integration.conftest import Line
@@ -183,3 +185,15 @@ def problems(page: str) -> dict[str, str]:
     for name, _ in found:
         assert re.search(rf'id="{name}"[^>]* aria-describedby="[^"]*{name}-problem', page), f"{name} is not tied to it"
     return {name: html.unescape(re.sub("<.*?>", "", text)) for name, text in found}
+
+
+def test_a_connection_leads_to_the_recipes_that_use_it(start: Start, browsers: Open, tmp_path: Path) -> None:
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    (folder / "two.yaml").write_text(FILE)
+    line = start("", recipes=folder)
+    browser = signed_in(line, browsers(line))
+    stored(line, browser)
+    line.relay.shelf.recipes = load_folder(folder)
+    assert '<a href="/recipes/two.yaml">Two steps</a> / one' in browser.see("/connections/my-tool")
+    assert "Two steps" in browser.see("/recipes/two.yaml")
