@@ -83,6 +83,7 @@ from relay.flow.signatures import Signatures
 from relay.flow.slack_buttons import SlackButtons
 from relay.flow.storyboard import Storyboards
 from relay.flow.targets import Targets
+from relay.flow.trial import Trials
 from relay.flow.triggers import Triggers
 from relay.flow.watches import Watches
 from relay.flow.workbench import Workbench
@@ -104,8 +105,7 @@ log = logging.getLogger("beatrelay")
 _PARTS = (
     "account approvals batches callback canceller clock connections deliverer endpoints events governor inputs intake"
     " journal keys metrics people poller provider quotes recipe_files reconciler replayer settler sheets shelf shots"
-    " slack_buttons store storyboards triggers watches workbench"
-    " sheet_files"
+    " slack_buttons store storyboards trials triggers watches workbench sheet_files"
 )
 """What handlers may ask for by these names (:mod:`relay.api.parts`, :mod:`relay.web.parts`)."""
 
@@ -187,13 +187,7 @@ class Relay:
         self.reconciler = Reconciler(journal, clock, self.provider, self.governor)
         self.quotes = Quotes(journal, self.governor, prices)
         self.intake = Intake(
-            journal,
-            clock,
-            self.provider,
-            self.observer,
-            self.governor,
-            prices,
-            lease=settings.lease_seconds,
+            journal, clock, self.provider, self.observer, self.governor, prices, lease=settings.lease_seconds
         )
         self.sheets = Sheets(journal, clock, self.quotes, settings.data / "batches")
         self.sheet_files = SheetFiles(journal, self.provider, settings.data / "uploads")
@@ -234,15 +228,11 @@ class Relay:
             self.connections,
             self.approvals,
         )
+        self.trials = Trials(journal, clock, self._news)
         self.replayer = Replayer(journal, clock, lambda: self.recipes, renderer, self._news)
         self.settler = Settler(journal, clock, self.provider, self.observer, timeout=settings.timeout_seconds)
         self.inbox = Inbox(
-            journal,
-            clock,
-            self.provider,
-            self.poller.nudge,
-            self.settler.nudge,
-            self.metrics.count_webhook,
+            journal, clock, self.provider, self.poller.nudge, self.settler.nudge, self.metrics.count_webhook
         )
         self.herald = Herald(journal, clock, lambda: self.recipes, renderer, self._news)
         self.hours = Hours(journal, clock, lambda: self.recipes, self.herald)

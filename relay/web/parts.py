@@ -9,6 +9,7 @@ from relay.flow.poll import Poller
 from relay.flow.recipe_files import RecipeFiles
 from relay.flow.shots import Shots
 from relay.flow.storyboard import Storyboards
+from relay.flow.trial import Trials
 from relay.settings import Settings
 
 from .gate import Session
@@ -24,4 +25,5 @@ TheRecipeFiles = NamedDependency[SkipValidation[RecipeFiles]]
 TheSession = NamedDependency[SkipValidation[Session]]
 TheShots = NamedDependency[SkipValidation[Shots]]
 TheStoryboards = NamedDependency[SkipValidation[Storyboards]]
+TheTrials = NamedDependency[SkipValidation[Trials]]
 TheSettings = NamedDependency[SkipValidation[Settings]]

@@ -1,4 +1,4 @@
-"""Recipes: which are in use, a gallery to begin from, and an editor that checks and previews as one types."""
+"""Recipes: which are in use, an editor that checks and previews as one types, history, and test runs."""
 
 import difflib
 from pathlib import Path
@@ -10,16 +10,16 @@ from litestar.response import Template
 from msgspec import Struct
 
 from relay.api.errors import ApiError
-from relay.api.parts import TheJournal, TheShelf, TheWorkbench
-from relay.flow.recipe_files import ChangedMeanwhile, NoSuchFile, RecipeFiles, RecipeTrouble, Refused, digest, switched
+from relay.api.parts import TheClock, TheJournal, TheShelf, TheWorkbench
+from relay.flow.recipe_files import ChangedMeanwhile, NoSuchFile, RecipeFiles, RecipeTrouble, Refused, digest
+from relay.flow.trial import NoTrial
 from relay.flow.workbench import NoPreview, Workbench
 from relay.journal import DeliveryFilter, DeliveryRow, Journal, TaskRow
 from relay.recipe import Preview, Problem, Recipe
-from relay.recipe.gallery import gallery
 
 from .forms import form
 from .gate import back, visitor_of
-from .parts import TheRecipeFiles
+from .parts import TheRecipeFiles, TheTrials
 from .tasks import title_of
 
 _ADMIN = {"role": "admin"}
@@ -38,7 +38,6 @@ steps:
         title: "{{ row.title | default(task.id) }}"
         video_url: "{{ media[0].url }}"
 """
-_HINT = "# yaml-language-server:"
 
 
 class Text(Struct):
@@ -49,6 +48,15 @@ class Text(Struct):
     base: str = ""
     task: str = ""
     anyway: bool = False
+
+
+class Trial(Struct):
+    """A step to run for real."""
+
+    step: str = ""
+    task: str = ""
+    nonce: str = ""
+    confirm: bool = False
 
 
 class Version(Struct):
@@ -79,35 +87,6 @@ class RecipePages(Controller):
         known = {line.recipe.hash for line in lines if line.recipe}
         others = [recipe for recipe in shelf.recipes if recipe.hash not in known]
         return Template("recipes.html", context={"lines": lines, "others": others, "problems": shelf.problems})
-
-    @get("/gallery")
-    async def show_gallery(self, workbench: TheWorkbench) -> Template:
-        """The shipped recipes."""
-        shown = [await _shipped(name, file, workbench) for name, file in gallery().items()]
-        return Template("gallery.html", context={"shown": shown})
-
-    @post("/gallery/{name:str}/use", opt=_ADMIN, status_code=303)
-    async def use(
-        self, request: Request[Any, Any, Any], name: FromPath[str], recipe_files: TheRecipeFiles
-    ) -> Response[Any]:
-        """A copy in the folder. One that lacks something begins switched off."""
-        shipped = gallery().get(name)
-        if shipped is None:
-            raise ApiError(404, f"There is no recipe {name[:80]} in the gallery.")
-        text, file = _plain(shipped), shipped.name
-        _, problems = await recipe_files.check(file, text)
-        try:
-            text = (switched(text, on=False) or text) if problems else text
-            await recipe_files.save(file, text, "", visitor_of(request).name, "taken from the gallery", anyway=True)
-        except ChangedMeanwhile:
-            return back(f"/recipes/{file}", f"You have `{file}` already; here it is.", "ask")
-        except Refused as error:
-            return back("/recipes/gallery", _sentence(error.problems), "bad")
-        except RecipeTrouble as error:
-            return back("/recipes/gallery", str(error), "bad")
-        if problems:
-            return back(f"/recipes/{file}", "It is here, and switched off: something is missing yet, see below.", "ask")
-        return back(f"/recipes/{file}", "It is here, and in use.")
 
     @get("/new")
     async def new(self, recipe_files: TheRecipeFiles, workbench: TheWorkbench, journal: TheJournal) -> Template:
@@ -179,10 +158,42 @@ class RecipePages(Controller):
         try:
             await recipe_files.restore(file, sent.version, visitor_of(request).name)
         except Refused as error:
-            return back(f"/recipes/{file}/history", _sentence(error.problems), "bad")
+            return back(f"/recipes/{file}/history", sentence(error.problems), "bad")
         except RecipeTrouble as error:
             return back(f"/recipes/{file}/history", str(error), "bad")
         return back(f"/recipes/{file}", "Restored, and in use.")
+
+    @post("/{file:str}/test", status_code=200)
+    async def test_run(
+        self,
+        request: Request[Any, Any, Any],
+        file: FromPath[str],
+        shelf: TheShelf,
+        workbench: TheWorkbench,
+        trials: TheTrials,
+        journal: TheJournal,
+        clock: TheClock,
+    ) -> Response[Any]:
+        """First what it would do; then, when that was confirmed, one delivery that is marked as a test."""
+        sent, visitor, path = await form(request, Trial), visitor_of(request), f"/recipes/{file}"
+        recipe = next((one for one in shelf.recipes if Path(one.file).name == file), None)
+        task = await journal.tasks.get(sent.task)
+        if recipe is None or task is None:
+            return back("/recipes" if recipe is None else path, "Choose a recipe in use and a finished task.", "ask")
+        try:
+            if sent.confirm:
+                key = f"{visitor.id}:{sent.nonce}"
+                await trials.run(recipe, sent.step, task.id, key, visitor.name)
+                return back(f"/tasks/{task.id}", "It is sent; below is what becomes of it.")
+            previews = await workbench.preview(recipe, task.id)
+        except (NoTrial, NoPreview) as error:
+            return back(path, str(error), "bad")
+        calls = [call for shown in previews for call in shown.calls if call.step.partition("[")[0] == sent.step]
+        if not calls:
+            why = next((shown.reason for shown in previews if shown.reason), "it has no such step")
+            return back(f"{path}?task={task.id}", f"There is nothing to send for this task: {why}.", "ask")
+        context = {"file": file, "recipe": recipe, "call": calls[-1], "sent": sent, "title": title_of(task)}
+        return Template("recipe-test.html", context=context | {"nonce": clock.new_id("click")})
 
     @post("/{file:str}/{switch:str}", status_code=303)
     async def switch(
@@ -194,15 +205,15 @@ class RecipePages(Controller):
         try:
             await recipe_files.switch(file, visitor_of(request).name, on=switch == "on")
         except Refused as error:
-            return back(f"/recipes/{file}", f"It stays off. {_sentence(error.problems)}", "bad")
+            return back(f"/recipes/{file}", f"It stays off. {sentence(error.problems)}", "bad")
         except RecipeTrouble as error:
             return back("/recipes", str(error), "bad")
         return back("/recipes", f"`{file}` is switched {switch}.")
 
 
 def diff(old: str, new: str) -> list[tuple[str, str]]:
-    """The lines that differ, each with what became of it: ``add``, ``cut``, ``same`` or ``skip``."""
-    kinds = {"+": "add", "-": "cut", " ": "same", "@": "skip"}
+    """The lines that differ, each with what became of it: ``add``, ``cut``, ``same`` or ``gap``."""
+    kinds = {"+": "add", "-": "cut", " ": "same", "@": "gap"}
     lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=2))[2:]
     return [(kinds.get(line[:1], "same"), line) for line in lines]
 
@@ -217,20 +228,6 @@ async def _line(file: str, files: RecipeFiles, journal: Journal) -> Line:
     last = await journal.deliveries.find(DeliveryFilter(recipe=recipe.name), 1)
     dead = await journal.deliveries.find(DeliveryFilter(recipe=recipe.name, states=["dead"]), 1)
     return Line(file, recipe, problems, last[0] if last else None, dead=bool(dead))
-
-
-async def _shipped(name: str, file: Path, workbench: Workbench) -> dict[str, Any]:
-    text = _plain(file)
-    recipe, problems = await workbench.check_text(text, file.name)
-    assert recipe is not None, "what is shipped can be read"
-    comment = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
-    return {"name": name, "recipe": recipe, "comment": "\n".join(comment), "text": text, "problems": problems}
-
-
-def _plain(file: Path) -> str:
-    """A shipped recipe without the hint for editors, which points to a file that is not beside the copy."""
-    text = file.read_text(encoding="utf-8")
-    return text.partition("\n")[2] if text.startswith(_HINT) else text
 
 
 async def _read(files: RecipeFiles, file: str) -> str:
@@ -302,6 +299,6 @@ async def _finished(journal: Journal) -> list[TaskRow]:
     return [task for task in await journal.tasks.recent(TASKS * 2) if task.finished_at][:TASKS]
 
 
-def _sentence(problems: list[Problem]) -> str:
+def sentence(problems: list[Problem]) -> str:
     first = "; ".join(f"line {one.line}: {one.message}" for one in problems[:3])
     return f"{first}; and {len(problems) - 3} more." if len(problems) > 3 else f"{first}."

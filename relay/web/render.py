@@ -32,7 +32,17 @@ HTML = "text/html; charset=utf-8"
 TONES = {
     "good": {"succeeded", "done", "active", "accepted", "completed", "enabled", "ok", "new", "set"},
     "busy": {"processing", "running", "queued", "due", "leased", "waiting", "sending", "started", "planned"},
-    "ask": {"storyboard_ready", "requires_action", "unconfirmed", "parked", "paused", "stale", "changed", "half_open"},
+    "ask": {
+        "storyboard_ready",
+        "requires_action",
+        "unconfirmed",
+        "parked",
+        "paused",
+        "stale",
+        "changed",
+        "half_open",
+        "doubtful",
+    },
     "bad": {"failed", "dead", "refused", "forged", "unparsable", "oversized", "invalid", "disabled", "open", "revoked"},
 }
 """The colour of a state; what is in none is quiet. The word itself is always written too."""

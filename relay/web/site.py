@@ -16,6 +16,7 @@ from .batches import BatchPages
 from .connections import ConnectionPages
 from .deliveries import DeliveryPages
 from .endpoints import EndpointPages
+from .gallery import GalleryPages
 from .gate import PAGES, Gate, Session, allow
 from .home import home
 from .keys import KeyPages
@@ -37,6 +38,7 @@ HANDLERS: list[Any] = [
     StoryboardPages,
     ApprovalPages,
     RecipePages,
+    GalleryPages,
     BatchPages,
     DeliveryPages,
     ConnectionPages,

@@ -233,3 +233,50 @@ def test_what_people_write_is_shown_and_never_run(line: Line, folder: Path, brow
         assert "<img src=x" not in one
         assert "<b>Ada" not in one
     assert any("{{7*7}}" in one for one in pages), "text stays text"
+
+
+def test_a_test_run_shows_first_and_then_sends_one_marked_delivery(line: Line, folder: Path, browsers: Open) -> None:
+    (folder / "both.yaml").write_text(RECIPE.replace("Keep and tell", "Both"), encoding="utf-8")
+    wait_for(lambda: "Both" in names(line), "the recipe")
+    task = line.create(row={"title": "Night Drive"})
+    line.until(task, "delivery.done", 4)
+    browser = signed_in(line, browsers(line), "operator", "Op")
+    assert "Test run" in browser.see("/recipes/both.yaml")
+    sent = len(line.receiver.received)
+    page = browser.fill("/recipes/both.yaml/test", step="tell", task=task)
+    assert "Nothing was sent yet" in page
+    assert "Night%20Drive.mp4" in page
+    assert len(line.receiver.received) == sent
+    nonce = re.search(r'name="nonce" value="(\w+)"', page)
+    assert nonce
+    for _ in range(3):
+        answer = browser.post(
+            "/recipes/both.yaml/test", data={"step": "tell", "task": task, "nonce": nonce.group(1), "confirm": "true"}
+        )
+        assert answer.url.path == f"/tasks/{task}"
+    line.until(task, "delivery.done", 5)
+    assert len(line.receiver.received) == sent + 1, "three clicks, one delivery"
+    assert b"Night%20Drive.mp4" in line.receiver.received[-1][1], "what the earlier step brought is there"
+    page = browser.see(f"/tasks/{task}")
+    assert "Both (test) / tell" in page
+    assert "Op asked for a test run" in page
+    assert "There is nothing to send" in browser.fill("/recipes/both.yaml/test", step="none", task=task)
+    assert "finished task" in browser.fill("/recipes/both.yaml/test", step="tell", task="task_x")
+    assert browser.post("/recipes/none.yaml/test", data={"step": "tell", "task": task}).url.path == "/recipes"
+
+
+def test_a_test_run_says_to_receivers_that_it_is_one(line: Line, folder: Path, browsers: Open) -> None:
+    (folder / "bare.yaml").write_text(
+        "name: Bare\non: task.succeeded\nsteps:\n  tell: { use: http, connection: hook }\n", encoding="utf-8"
+    )
+    wait_for(lambda: "Bare" in names(line), "the recipe")
+    task = line.create(row={"title": "x"})
+    line.until(task, "delivery.done", 3)
+    browser = signed_in(line, browsers(line))
+    page = browser.fill("/recipes/bare.yaml/test", step="tell", task=task)
+    nonce = re.search(r'name="nonce" value="(\w+)"', page)
+    assert nonce
+    browser.fill("/recipes/bare.yaml/test", step="tell", task=task, nonce=nonce.group(1), confirm="true")
+    line.until(task, "delivery.done", 4)
+    bodies = [body for _, body in line.receiver.received]
+    assert [b'"test":true' in body.replace(b" ", b"") for body in bodies] == [False] * (len(bodies) - 1) + [True]

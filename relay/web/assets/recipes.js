@@ -1,5 +1,4 @@
 // The editor: colours, line numbers and marks beside a plain textarea, which stays what is edited and sent.
-"use strict";
 
 const text = document.getElementById("text");
 const pieces = /(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})|((?:^|\s)#.*$)|("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')|(^\s*(?:- )?[\w.$-]+(?=\s*:(?:\s|$)))|((?:[{,]\s*)[\w.$-]+(?=:\s))|(\b(?:true|false|null|-?\d+(?:\.\d+)?)\b)/gm;

@@ -1,5 +1,4 @@
 // Drags a shot to another place: what its ↑ and ↓ do, in one go. The server draws the board; this only says the order.
-"use strict";
 
 let dragged = null;
 
