@@ -118,13 +118,19 @@ class GoogleSheets(Connector):
     async def check(self, connection: Mapping[str, str], http: httpx.AsyncClient) -> str:
         settings = _settings(connection)
         api = self._api(settings, http)
+        share = (
+            f"share each with {api.account.who} as an editor" if api.account.who else "the account must be its editor"
+        )
         if not settings.spreadsheet:
             await api.account.token(http)
-            return "Google gives a token; each step has to name its `spreadsheet`"
+            return f"Google gives a token; each step has to name its `spreadsheet`, and {share}"
         table = Table(api, _spreadsheet_id(settings.spreadsheet), "")
         title, sheets = await table.about()
         tabs = ", ".join(map(repr, sheets))
-        return f"the Google spreadsheet {title!r} with {tabs}; whether it may be written to, its first row will tell"
+        whom = f" as {api.account.who}, which has to be its editor" if api.account.who else ""
+        return (
+            f"the Google spreadsheet {title!r} with {tabs}{whom}; whether it may be written to, the first write tells"
+        )
 
     def _api(self, settings: SheetsConnection, http: httpx.AsyncClient) -> GoogleApi:
         return GoogleApi(self._accounts.of(settings), http, (settings.api_url or API_URL).rstrip("/"))

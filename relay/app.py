@@ -237,16 +237,8 @@ class Relay:
         self.herald = Herald(journal, clock, lambda: self.recipes, renderer, self._news)
         self.hours = Hours(journal, clock, lambda: self.recipes, self.herald)
         self.housekeeping = Housekeeping(journal, clock, settings.retention_days, self.reconciler)
-        self.loops = (
-            self.intake,
-            self.poller,
-            self.settler,
-            self.deliverer,
-            self.batches,
-            self.hours,
-            self.shelf,
-            *self.watches.loops,
-        )
+        line = (self.intake, self.poller, self.settler, self.deliverer, self.batches)
+        self.loops = (*line, self.hours, self.shelf, *self.watches.loops)
 
     def _deep_check(self, client: GuardedClient) -> DeepCheck | None:
         self._clients["inputs"] = client

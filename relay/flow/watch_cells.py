@@ -43,7 +43,8 @@ def names(
 
 def owners_of(view: View, known: Mapping[str, WatchedRow]) -> dict[str, SeenRow]:
     """Which row of the sheet each id names."""
-    return view.owners({row.id: row.version for row in known.values()})
+    written = {row.id for row in known.values() if row.written.get("status")}
+    return view.owners({row.id: row.version for row in known.values()}, written)
 
 
 def doubted(view: View, known: Mapping[str, WatchedRow], *, everything: bool) -> list[WatchedRow]:
@@ -103,7 +104,7 @@ def wanted(row: SeenRow, kept: WatchedRow, task: RowTask | None, url: str) -> di
         else:
             kept.written[name] = want
     if cells:  # so that it can be told by its cells whose result it is
-        cells |= {name: result[name] for name in ("status", "task_id") if name not in held}
+        cells |= {name: result[name] for name in ("status", "task_id") if result[name] and name not in held}
     kept.pending = {name: plain(value) for name, value in cells.items()}
     kept.held, kept.done = held, final and not cells
     return cells

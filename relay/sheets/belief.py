@@ -57,11 +57,15 @@ class Belief:
         return meant is not None and meant.isdisjoint(keys)
 
     def _ids_astray(self, view: View) -> list[Write]:
-        """An id in a row that had another one, or none."""
+        """An id in a row that had another one, or that it was not meant for while that one is still there. One that is
+        nowhere else was edited in that very moment."""
+        here = {("in", *row.inputs) for row in view.rows}
         repairs: list[Write] = []
         for row in view.rows:
             before = self._ids.get(row.inputs, "")
-            if row.id != before and self._astray(row, ROW_ID, ("in", *row.inputs)):
+            meant = self._sent.get((ROW_ID, row.id), set())
+            edited = not before and any(row.inputs) and meant.isdisjoint(here) and not self._emptied(row)
+            if row.id != before and not edited and self._astray(row, ROW_ID, ("in", *row.inputs)):
                 row.values[ROW_ID] = before
                 repairs.append(_repair(row, [ROW_ID]))
             else:
@@ -69,6 +73,11 @@ class Belief:
         seen = Counter(row.inputs for row in view.rows)
         self._ids = {row.inputs: row.id for row in view.rows if row.id and any(row.inputs) and seen[row.inputs] == 1}
         return repairs
+
+    def _emptied(self, row: SeenRow) -> bool:
+        """Whether the row of that id had a task and this one has none, without our doing: it is another one."""
+        had = self._cells.get(("id", row.id), {}).get("task_id")
+        return bool(had) and not row.text("task_id") and ("task_id", "") not in self._sent
 
     def _values_astray(self, view: View) -> list[Write]:
         repairs: list[Write] = []

@@ -11,7 +11,7 @@ from connectors.base import Reject, Retry
 from connectors.google_sheets import OURS, GoogleSheets, SheetsConfig
 from connectors.google_sheets_table import letters
 from tests.fakes.google_sheets import SheetsFake
-from tests.fakes.google_wire import Fault
+from tests.fakes.google_wire import ROBOT, Fault
 from tests.google import deliver, robot
 from tests.notes import MemoryNotes
 from tests.servers import running
@@ -123,8 +123,9 @@ async def test_an_empty_heading_would_shift_the_row_and_is_told(sheets: tuple[Sh
 async def test_a_connection_is_tried_without_effect(sheets: tuple[SheetsFake, str]) -> None:
     fake, url = sheets
     async with httpx.AsyncClient(trust_env=False) as client:
-        assert "'Campaign' with 'Videos'" in await GoogleSheets().check(robot(url, spreadsheet="sheet_1"), client)
-        assert "each step" in await GoogleSheets().check(robot(url), client)
+        told = await GoogleSheets().check(robot(url, spreadsheet="sheet_1"), client)
+        assert f"'Campaign' with 'Videos' as {ROBOT}, which has to be its editor" in told
+        assert f"share each with {ROBOT} as an editor" in await GoogleSheets().check(robot(url), client)
     assert set(fake.calls) == {"token", "spreadsheets.get"}
 
 

@@ -33,12 +33,12 @@ class People:
         self.busy = True
 
     def meddle(self, call: Call) -> None:
-        """Before any call arrives; into our own cells they write only before we read: Google has no write that
-        compares first."""
+        """Before any call arrives; our own cells they touch only before we read: Google has no write that compares
+        first."""
         if not self.busy or self.chance.random() > 0.4:
             return
         anywhere: list[Callable[[], None]] = [
-            *(self.insert, self.insert, self.blank, self.delete, self.sort, self.swap, self.edit, self.copy),
+            *(self.insert, self.insert, self.blank, self.delete, self.sort, self.swap, self.edit),
         ]
         reading = call.operation == "spreadsheets.values.get"
         self.chance.choice([*anywhere, self.type, self.type, self.unname] if reading else anywhere)()
@@ -83,18 +83,6 @@ class People:
             shape = self.chance.choice(["1:1", "9:16", "round"])
             self.inputs[title][3] = shape
             self.desk.put(title, "Format", shape)
-
-    def copy(self) -> None:
-        """The whole row, its id too, made into another song."""
-        title = self.some()
-        if title and self.songs < 12:
-            copied = list(self.desk.row(title))
-            made = self.add()
-            copied[: len(made)] = made
-            for heading in ("Status", "Video URL", "Credits", "Task ID", "Error", "Finished at"):
-                at = self.rows[0].index(heading) if heading in self.rows[0] else len(copied)
-                copied[at : at + 1] = [""] if at < len(copied) else []
-            self.rows.insert(self.place(), copied)
 
     def type(self) -> None:
         title, heading = self.some(), self.chance.choice(["Status", "Error", "Video URL"])
