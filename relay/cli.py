@@ -93,6 +93,7 @@ def openapi(check: bool, output: Path) -> None:
 
 def _add_commands() -> None:
     from relay.batch_command import batch
+    from relay.config_command import config
     from relay.connections_command import connections
     from relay.dashboard_command import dashboard
     from relay.deliveries_command import deliveries
@@ -104,7 +105,20 @@ def _add_commands() -> None:
     from relay.tasks_command import tasks
     from relay.vault_command import vault
 
-    for command in (batch, connections, dashboard, deliveries, demo, keys, recipes, sandbox, sheets, tasks, vault):
+    for command in (
+        batch,
+        config,
+        connections,
+        dashboard,
+        deliveries,
+        demo,
+        keys,
+        recipes,
+        sandbox,
+        sheets,
+        tasks,
+        vault,
+    ):
         main.add_command(command)
 
 

@@ -2,6 +2,7 @@
 its results."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,8 @@ from msgspec import Struct, field, structs
 
 from relay.api.batches import pairs, result_file
 from relay.api.errors import ApiError
-from relay.api.parts import TheBatches, TheJournal, TheKeys, TheQuotes, TheSheetFiles, TheSheets
+from relay.api.origin import chosen
+from relay.api.parts import TheBatches, TheJournal, TheKeys, TheQuotes, TheSheetFiles, TheSheets, TheShelf
 from relay.contract import Status
 from relay.flow.batches import Line
 from relay.flow.estimate import Quotes
@@ -69,6 +71,8 @@ class Given(Struct):
     """``Title=field``, one a line."""
     defaults: str = ""
     """``field=value``, one a line."""
+    recipe: str = ""
+    """The one that alone shall hear of it; empty: whichever fit."""
 
 
 class Again(Struct):
@@ -100,30 +104,31 @@ class BatchPages(Controller):
 
     @get()
     async def list_batches(
-        self, journal: TheJournal, before: Annotated[str | None, QueryParameter()] = None
+        self, journal: TheJournal, shelf: TheShelf, before: Annotated[str | None, QueryParameter()] = None
     ) -> Template:
         """Every sheet that was ever given, newest first."""
-        return await _list(journal, before, Given())
+        return await _list(journal, shelf, before, Given())
 
     @post(status_code=200, request_max_body_size=FORM_BYTES)
     async def plan(
-        self, request: Request[Any, Any, Any], journal: TheJournal, sheets: TheSheets, keys: TheKeys
+        self, request: Request[Any, Any, Any], journal: TheJournal, shelf: TheShelf, sheets: TheSheets, keys: TheKeys
     ) -> Response[Any]:
         """Read the sheet and show its plan; nothing is asked for."""
         given, file = await _sent(request)
+        again = partial(_list, journal, shelf, None, given)
         if file is None:
-            return await _list(journal, None, given, "Choose a file first: a CSV, or a sheet of Excel or LibreOffice.")
+            return await again("Choose a file first: a CSV, or a sheet of Excel or LibreOffice.")
         try:
             planned = await sheets.plan(
                 await file.read(),
                 _name(file),
-                Origin(keys.house),
+                Origin(keys.house, recipes=chosen(shelf, [given.recipe] if given.recipe else None)),
                 sheet=given.sheet or None,
                 mapping=pairs(given.columns.splitlines(), "column"),
                 defaults=pairs(given.defaults.splitlines(), "default"),
             )
         except (SheetError, ApiError) as error:
-            return await _list(journal, None, given, f"{_name(file)} cannot be planned: {error}".rstrip(".") + ".")
+            return await again(f"{_name(file)} cannot be planned: {error}".rstrip(".") + ".")
         return Redirect(f"/batches/{planned.id}", status_code=303)
 
     @get("/{batch_id:str}")
@@ -188,13 +193,14 @@ class BatchPages(Controller):
         return result_file(sheets, batch := await _known(sheets, batch_id), await batches.results(batch))
 
 
-async def _list(journal: TheJournal, before: str | None, given: Given, problem: str = "") -> Template:
+async def _list(journal: TheJournal, shelf: TheShelf, before: str | None, given: Given, problem: str = "") -> Template:
     rows = await journal.batches.recent(BATCHES + 1, before)
     context = {
         "batches": rows[:BATCHES],
         "more": rows[BATCHES - 1].id if len(rows) > BATCHES else None,
         "before": before,
         "given": given,
+        "recipes": sorted(recipe.name for recipe in shelf.recipes),
         "problem": problem,
     }
     return Template("batches.html", context=context, status_code=400 if problem else 200)

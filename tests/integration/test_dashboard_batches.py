@@ -211,3 +211,16 @@ def problems(page: str) -> list[str]:
     """What is wrong with cells, as a person reads it."""
     found = re.findall(r'<p class="problem">(.*?)</p>', page)
     return [html.unescape(re.sub("<span.*?</span>|<.*?>", "", text)).strip() for text in found]
+
+
+def test_a_chosen_recipe_alone_hears_of_the_sheet(start: Start, browsers: Open) -> None:
+    line = start()
+    browser = signed_in(line, browsers(line))
+    assert "<option>Keep and tell</option>" in browser.see("/batches")
+    answer = browser.post("/batches", files={"file": ("a.csv", HEADER + rows("dawn"))}, data={"recipe": "Keep and tel"})
+    assert answer.status_code == 400
+    assert "Keep and tell" in answer.text
+    path = give(browser, HEADER + rows("dawn"), recipe="Keep and tell")
+    browser.post(f"{path}/start")
+    completed(browser, path)
+    wait_for(lambda: line.receiver.received, "the recipe's delivery")
