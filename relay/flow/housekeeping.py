@@ -28,12 +28,12 @@ class Housekeeping:
         self._journal = journal
         self._clock = clock
         self._retention_days = retention_days
-        self._scheduler: Any = AsyncIOScheduler(timezone="UTC")
-        self._scheduler.add_job(self.forget, "interval", hours=1, jitter=300, max_instances=1, coalesce=True)
+        # None: late is better than never; the books are to be compared from the first moment, however slow the start
+        rules = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        self._scheduler: Any = AsyncIOScheduler(timezone="UTC", job_defaults=rules)
+        self._scheduler.add_job(self.forget, "interval", hours=1, jitter=300)
         first = datetime.now(UTC)
-        self._scheduler.add_job(
-            reconciler.check, "interval", seconds=COMPARE, max_instances=1, coalesce=True, next_run_time=first
-        )
+        self._scheduler.add_job(reconciler.check, "interval", seconds=COMPARE, next_run_time=first)
 
     def start(self) -> None:
         """Begin to keep the times."""
