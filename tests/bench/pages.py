@@ -30,7 +30,7 @@ SMALL, LARGE = 1_000, 1_000_000
 A_YEAR = 365 * 86400.0
 EVENTS = 5
 """Lines of history of each task."""
-BATCH = 500
+BATCH = 15
 """Tasks in a batch. Of work that is not over there is the same in both journals: a hundred running tasks and as many
 dead letters."""
 MORE = [
@@ -77,7 +77,7 @@ _FILL = {
     "batches": f"""
         INSERT INTO batches (id, client, name, sheet, digest, state, columns, created_at, started_at, finished_at,
             priority, tags)
-        SELECT 'batch_' || printf('%032x', i), '', 'songs ' || i || '.xlsx', '', 'd', 'done', '[]', {_AT}, {_AT},
+        SELECT 'batch_' || printf('%032x', i), '', 'songs ' || i || '.xlsx', '', 'd', 'completed', '{{}}', {_AT}, {_AT},
             {_AT} + 3600, 0, '[]'
         FROM n WHERE i < :count / {BATCH} + 1""",
     "receipts": f"""
