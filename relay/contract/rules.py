@@ -104,6 +104,11 @@ def _images(value: Any) -> str | None:
     return None if fits else "must be a list of 1 to 7 public HTTPS URLs"
 
 
+def is_public_https(url: str) -> bool:
+    """Whether ``url`` is https and looks as if the internet could reach it; nothing is resolved."""
+    return _url(url) is None
+
+
 def _url(value: Any) -> str | None:
     if not isinstance(value, str):
         return "must be a public HTTPS URL"

@@ -5,10 +5,8 @@ What the settings say wins and is changed there only. The rest is kept sealed in
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -16,10 +14,9 @@ from msgspec import Struct
 
 from relay.clock import Clock
 from relay.contract import Data, ErrorEnvelope, Listing, WebhookEndpoint, WebhookEndpointRequest, decode, encode
-from relay.contract.rules import PRIVATE_SUFFIXES
+from relay.contract.rules import is_public_https
 from relay.journal import Journal, place_of
 from relay.log import hide
-from relay.net import is_public
 from relay.providers import Provider, Standing
 from relay.settings import Settings
 from relay.vault import Vault
@@ -116,7 +113,7 @@ class Account:
             key=self._key,
             webhook="settings" if self._secrets_fixed else "page" if made else "",
             url=self._url,
-            public=_is_public(self._url),
+            public=is_public_https(self._url),
             endpoint=made.id if made else "",
             made_at=made.made_at if made else None,
             moved=made is not None and made.url != self._url,
@@ -166,7 +163,16 @@ class Account:
             self._use_webhook(registered)
             for endpoint in before:
                 if endpoint.url == self._url:
-                    await self._ask(dict[str, Any], "DELETE", f"/v1/webhooks/{endpoint.id}")
+                    await self._remove(endpoint.id)
+
+    async def _remove(self, endpoint_id: str) -> None:
+        try:
+            await self._ask(dict[str, Any], "DELETE", f"/v1/webhooks/{endpoint_id}")
+        except AccountProblem as error:
+            raise AccountProblem(
+                f"The webhook is registered and works, but the older endpoint {endpoint_id} could not be removed:"
+                f" {error} Delete it at Beat API, or register once more."
+            ) from error
 
     async def prove(self) -> str:
         """Send ourselves a webhook as the provider would, through our public address, and see it arrive; answers with a
@@ -222,13 +228,3 @@ class Account:
     async def _keep(self, name: str, text: str) -> None:
         sealed = self._vault.seal(text, place_of("secrets", name))
         await self._journal.secrets.put_secret(name, sealed, self._clock.now())
-
-
-def _is_public(url: str) -> bool:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    try:
-        named = is_public(ipaddress.ip_address(host))
-    except ValueError:
-        named = "." in host and not host.endswith(PRIVATE_SUFFIXES)
-    return parts.scheme == "https" and named

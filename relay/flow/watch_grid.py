@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from connectors.base import DeliveryError
 from connectors.google_sheets import GoogleSheets
 from connectors.google_sheets_table import Block, Table
 from relay.clock import Clock
@@ -73,7 +74,7 @@ class Grid:
         await self._turn(self._budgets.reads)
         try:
             return await table.block(self._settings.range)
-        except Exception:
+        except DeliveryError:
             self._table = None  # the tab may have been renamed: look it up again
             raise
 

@@ -76,6 +76,20 @@ def test_a_double_click_registers_once_and_a_repeat_rotates(start: Start, browse
     assert len(endpoints(line)) == 1
 
 
+def test_an_older_endpoint_that_cannot_be_removed_is_told(start: Start, browsers: Open) -> None:
+    line = bare(start)
+    browser = signed_in(line, browsers(line))
+    set_up(line, browser)
+    first = endpoints(line)[0]["id"]
+    line.faults(error_rate=1.0, error_paths=["/v1/webhooks/"])
+    page = browser.fill("/setup/webhook", was=first)
+    assert f"registered and works, but the older endpoint {first} could not be removed" in page
+    line.faults()
+    assert "came back in" in browser.fill("/setup/test"), "the new one is in use"
+    browser.fill("/setup/webhook", was=was(browser.see("/setup")))
+    assert len(endpoints(line)) == 1, "the next registration removes what was left"
+
+
 def test_it_is_kept_sealed_and_found_again(start: Start, browsers: Open) -> None:
     line = bare(start)
     set_up(line, signed_in(line, browsers(line)))
