@@ -19,6 +19,12 @@ GALLERY = Path("recipes/gallery")
 SHIPPED = sorted(Path("recipes").rglob("*.yaml"))
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data folder without a journal, whatever was run here before: its connections would be checked against."""
+    monkeypatch.setenv("BEATRELAY_DATA", str(tmp_path_factory.mktemp("data")))
+
+
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["recipes", *arguments])
 
