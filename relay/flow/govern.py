@@ -94,7 +94,7 @@ class Governor:
             await self.read()
         if self.pause is not None and not await self._over():
             return Room(0)
-        load = await self._load()
+        load = await self._load(self._read_at)
         slots = self._slots(load)
         self.full = slots <= 0
         if self.full:
@@ -114,7 +114,7 @@ class Governor:
 
     async def view(self) -> QueueView:
         """The queue as people see it."""
-        load = await self._load()
+        load = await self._load(self._read_at)
         limit = self.standing.limit if self.standing is not None else None
         view = QueueView(await self._journal.queue.waiting(), load.all + self._foreign, limit)
         if self.pause is not None:
@@ -124,14 +124,14 @@ class Governor:
 
     async def read(self) -> Standing | None:
         """Read the account; ``None`` if that does not work now. What others run is what it counts beyond ours."""
-        before = await self._load()
         began = self._clock.now()
+        before = await self._load(began)
         answer = await self._provider.standing()
         now = self._clock.now()
         if not isinstance(answer, Standing):
             self._look_at = now + CHECK
             return None
-        after = await self._load()
+        after = await self._load(began)
         self.standing, self._read_at, self._learnt = answer, began, None
         self._foreign = max(0, answer.active - min(before.all, after.all))
         self._look_at = now + (CHECK if self._foreign or self.pause is not None else FRESH)
@@ -141,7 +141,7 @@ class Governor:
         """The provider had no slot, no money or no ear for ``operation``: hold everything back accordingly."""
         now = self._clock.now()
         if busy.lack == "slot":
-            load = await self._load()
+            load = await self._load(self._read_at)
             self._learnt = (max(1, load.running + load.sending - 1), now + LEARNT)
             self._full_until = now + (busy.after or CHECK)
             self._look_at = now
@@ -190,7 +190,7 @@ class Governor:
         if pause.because == "provider":
             self.pause = None
             return True
-        funds = self._funds(await self._load())
+        funds = self._funds(await self._load(self._read_at))
         if funds is None:
             pause.until = self._look_at
             over = pause.probe_at <= now
@@ -214,8 +214,9 @@ class Governor:
             return False
         return balance != pause.tried_at or now >= pause.probe_at
 
-    async def _load(self) -> Load:
-        return await self._journal.queue.load(self._read_at, self._clock.now() - GHOST)
+    async def _load(self, read_at: float) -> Load:
+        """What runs of ours. Where an answer was lost before ``read_at``, the account that was read then counts it."""
+        return await self._journal.queue.load(read_at, self._clock.now() - GHOST)
 
     def _slots(self, load: Load) -> int:
         now = self._clock.now()

@@ -8,7 +8,7 @@ import pytest
 
 from relay.flow.cancel import Canceller, TooLate
 from relay.flow.intake import Origin
-from relay.providers import Busy, Standing
+from relay.providers import Busy, Standing, Unclear
 from tests.unit.flow.test_intake import Desk, accepted, answering
 
 pytestmark = pytest.mark.anyio
@@ -68,6 +68,24 @@ async def test_what_others_run_on_the_account_takes_its_slots(desk: Desk) -> Non
     desk.provider.standing_now = standing(limit=3, active=1)
     desk.clock.advance(11)
     assert await turns(desk) == 3
+
+
+async def test_what_runs_without_our_having_heard_of_it_takes_a_slot_before_and_after_the_account_is_read(
+    desk: Desk,
+) -> None:
+    desk.provider.standing_now = standing(limit=2)
+    desk.provider.honours_keys = False
+    await distinct(desk, 4)
+    answer, desk.provider.answer = desk.provider.answer, answering(Unclear("the answer was lost"))
+    await desk.turn()
+    desk.provider.answer = answer
+    assert await turns(desk) == 2
+    desk.clock.advance(61)
+    desk.provider.standing_now = standing(limit=2, active=2)
+    assert await turns(desk) == 2, "the account counts both: one of them is the one whose answer was lost"
+    desk.provider.standing_now = standing(limit=2, active=1)
+    desk.clock.advance(61)
+    assert await turns(desk) == 3, "it has ended meanwhile"
 
 
 async def test_without_a_word_of_the_account_one_goes_at_a_time_until_a_refusal_tells(tmp_path: Path) -> None:
