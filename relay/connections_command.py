@@ -12,8 +12,7 @@ from connectors import discover
 from connectors.base import Connector
 from relay.flow.connection_kinds import all_keys, is_typed, secret_keys
 from relay.recipe.errors import suggestion
-from relay.settings import SettingsError, load
-from relay.tasks_command import call
+from relay.remote import Api, api_of
 
 _WAYS = "KEY=? asks for it, KEY=- reads standard input, KEY=env:NAME reads your environment"
 
@@ -24,17 +23,14 @@ _WAYS = "KEY=? asks for it, KEY=- reads standard input, KEY=env:NAME reads your 
 @click.pass_context
 def connections(context: click.Context, url: str | None, config: Path) -> None:
     """List, store, try and remove connections: the named credentials that recipes use."""
-    try:
-        context.obj = load(os.environ, config, public_url=url)
-    except SettingsError as error:
-        raise click.ClickException(f"the settings are wrong:\n{error}") from error
+    context.obj = api_of(url, config)
 
 
 @connections.command("list")
-@click.pass_context
-def list_command(context: click.Context) -> None:
+@click.pass_obj
+def list_command(api: Api) -> None:
     """List all connections, secrets masked."""
-    for one in call(context, "GET", "/relay/v1/connections")["data"]:
+    for one in api.call("GET", "/relay/v1/connections")["data"]:
         keys = {**one["settings"], **one["secrets"]}
         shown = " ".join(f"{key}={value}" for key, value in sorted(keys.items()))
         click.echo(f"{one['name']}  {one['connector'] or '?'}  {one['source']}  {shown}")
@@ -44,8 +40,8 @@ def list_command(context: click.Context) -> None:
 @click.argument("name")
 @click.argument("connector")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
-@click.pass_context
-def add_command(context: click.Context, name: str, connector: str, settings: tuple[str, ...]) -> None:
+@click.pass_obj
+def add_command(api: Api, name: str, connector: str, settings: tuple[str, ...]) -> None:
     """Store connection NAME for CONNECTOR, or replace it.
 
     A secret is not given as a value: KEY=? asks for it, KEY=- reads standard input, KEY=env:NAME reads your
@@ -53,28 +49,28 @@ def add_command(context: click.Context, name: str, connector: str, settings: tup
     """
     kind = _kind(connector)
     body = {"connector": connector, "settings": _read(kind, settings)}
-    call(context, "PUT", f"/relay/v1/connections/{name}", body)
+    api.call("PUT", f"/relay/v1/connections/{name}", json=body)
     click.echo(f"{name} is stored; try it: beatrelay connections test {name}")
 
 
 @connections.command("set")
 @click.argument("name")
 @click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
-@click.pass_context
-def set_command(context: click.Context, name: str, settings: tuple[str, ...]) -> None:
+@click.pass_obj
+def set_command(api: Api, name: str, settings: tuple[str, ...]) -> None:
     """Change some keys of NAME and keep the rest; `KEY=` with nothing behind it removes KEY."""
-    known = call(context, "GET", f"/relay/v1/connections/{name}")
+    known = api.call("GET", f"/relay/v1/connections/{name}")
     changes = {key: value or None for key, value in _read(_kind(known["connector"]), settings).items()}
-    call(context, "PATCH", f"/relay/v1/connections/{name}", {"settings": changes})
+    api.call("PATCH", f"/relay/v1/connections/{name}", json={"settings": changes})
     click.echo(f"{name} is changed")
 
 
 @connections.command("test")
 @click.argument("name")
-@click.pass_context
-def test_command(context: click.Context, name: str) -> None:
+@click.pass_obj
+def test_command(api: Api, name: str) -> None:
     """Try NAME without any lasting effect, and say what it reaches."""
-    tried = call(context, "POST", f"/relay/v1/connections/{name}/test")
+    tried = api.call("POST", f"/relay/v1/connections/{name}/test")
     if not tried["ok"]:
         raise click.ClickException(f"{name} does not work: {tried['message']}")
     click.echo(f"{name} works: {tried['message']}")
@@ -83,10 +79,10 @@ def test_command(context: click.Context, name: str) -> None:
 @connections.command("remove")
 @click.argument("name")
 @click.confirmation_option(prompt="Deliveries that need it will wait. Remove it?")
-@click.pass_context
-def remove_command(context: click.Context, name: str) -> None:
+@click.pass_obj
+def remove_command(api: Api, name: str) -> None:
     """Forget NAME and its secrets."""
-    call(context, "DELETE", f"/relay/v1/connections/{name}")
+    api.call("DELETE", f"/relay/v1/connections/{name}")
     click.echo(f"{name} is removed")
 
 

@@ -1,7 +1,6 @@
 """``beatrelay dashboard``: a way into the dashboard, for the first person and for those who forgot their password."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import cast
 
@@ -11,8 +10,8 @@ from relay.clock import SystemClock
 from relay.flow.keys import Keys
 from relay.flow.people import LINK_HOURS, ROLES, People, Role
 from relay.journal import InUse, JournalError, SqliteJournal
-from relay.settings import Settings, SettingsError, load
-from relay.tasks_command import call
+from relay.remote import Api, settings_of
+from relay.settings import Settings
 
 
 @click.group()
@@ -21,10 +20,7 @@ from relay.tasks_command import call
 @click.pass_context
 def dashboard(context: click.Context, url: str | None, config: Path) -> None:
     """Let people into the dashboard."""
-    try:
-        context.obj = load(os.environ, config, public_url=url)
-    except SettingsError as error:
-        raise click.ClickException(f"the settings are wrong:\n{error}") from error
+    context.obj = settings_of(url, config)
 
 
 @dashboard.command("link")
@@ -44,7 +40,7 @@ def link(context: click.Context, role: str) -> None:
     try:
         address = asyncio.run(_make(settings, cast("Role", role)))
     except InUse:  # a relay runs here: it makes the link itself
-        address = call(context, "POST", "/relay/v1/invitations", {"role": role})["url"]
+        address = Api(settings).call("POST", "/relay/v1/invitations", json={"role": role})["url"]
     except JournalError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Open it within {LINK_HOURS} hours; it works once:", err=True)

@@ -1,6 +1,5 @@
 """``beatrelay deliveries``: find what has not arrived, and send it again, over the running relay's own API."""
 
-import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +8,7 @@ from urllib.parse import urlencode
 
 import click
 
-from relay.settings import SettingsError, load
-from relay.tasks_command import call
+from relay.remote import Api, api_of
 
 STATES = ("waiting", "due", "leased", "parked", "done", "dead", "unrouted")
 _PAGE = 100
@@ -55,10 +53,7 @@ def _filters(command: Any) -> Any:
 @click.pass_context
 def deliveries(context: click.Context, url: str | None, config: Path) -> None:
     """Find what has not arrived and why; send it again; pause and resume a destination."""
-    try:
-        context.obj = load(os.environ, config, public_url=url)
-    except SettingsError as error:
-        raise click.ClickException(f"the settings are wrong:\n{error}") from error
+    context.obj = api_of(url, config)
 
 
 @deliveries.command("list")
@@ -66,8 +61,8 @@ def deliveries(context: click.Context, url: str | None, config: Path) -> None:
 @click.option("--state", type=click.Choice(STATES), help="Only in this state.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @_filters
-@click.pass_context
-def list_command(context: click.Context, undelivered: bool, state: str | None, limit: int, **filters: Any) -> None:
+@click.pass_obj
+def list_command(api: Api, undelivered: bool, state: str | None, limit: int, **filters: Any) -> None:
     """List deliveries, newest first."""
     if undelivered and state:
         raise click.UsageError("--undelivered and --state exclude each other")
@@ -76,9 +71,7 @@ def list_command(context: click.Context, undelivered: bool, state: str | None, l
         query["state"] = "undelivered" if undelivered else state
     before: dict[str, str] = {}
     while limit > 0:
-        page = call(
-            context, "GET", f"/relay/v1/deliveries?{urlencode({**query, **before, 'limit': min(limit, _PAGE)})}"
-        )
+        page = api.call("GET", f"/relay/v1/deliveries?{urlencode({**query, **before, 'limit': min(limit, _PAGE)})}")
         for one in page["data"]:
             click.echo(_line(one))
         limit -= _PAGE
@@ -89,10 +82,10 @@ def list_command(context: click.Context, undelivered: bool, state: str | None, l
 
 @deliveries.command("show")
 @click.argument("delivery")
-@click.pass_context
-def show_command(context: click.Context, delivery: str) -> None:
+@click.pass_obj
+def show_command(api: Api, delivery: str) -> None:
     """Tell all about DELIVERY; its task's story (`beatrelay why`) has each attempt."""
-    for name, value in call(context, "GET", f"/relay/v1/deliveries/{delivery}").items():
+    for name, value in api.call("GET", f"/relay/v1/deliveries/{delivery}").items():
         shown = datetime.fromtimestamp(value, UTC).isoformat() if name.endswith("_at") and value else value
         click.echo(f"{name:12} {'-' if shown is None else shown}")
 
@@ -103,9 +96,9 @@ def show_command(context: click.Context, delivery: str) -> None:
 @click.option("--new", is_flag=True, help="As new deliveries by today's recipe; else the same ones, as they were.")
 @click.option("--yes", is_flag=True, help="Do it; without, only the effects are counted.")
 @_filters
-@click.pass_context
+@click.pass_obj
 def replay_command(
-    context: click.Context, ids: tuple[str, ...], state: tuple[str, ...], new: bool, yes: bool, **filters: Any
+    api: Api, ids: tuple[str, ...], state: tuple[str, ...], new: bool, yes: bool, **filters: Any
 ) -> None:
     """Send DELIVERY again, or all that fit the options. Shows the effects; --yes carries them out."""
     body = {name: value for name, value in filters.items() if value is not None}
@@ -113,7 +106,7 @@ def replay_command(
         body["task_id"] = body.pop("task")
     states = list(state) or (["dead", "done"] if ids else ["dead"])
     body |= {"ids": list(ids), "state": states, "as": "new" if new else "same", "confirm": yes}
-    _tell(call(context, "POST", "/relay/v1/deliveries/replay", body))
+    _tell(api.call("POST", "/relay/v1/deliveries/replay", json=body))
 
 
 @deliveries.command("backfill")
@@ -123,20 +116,20 @@ def replay_command(
 @click.option("--task", metavar="TASK", help="Only of this task.")
 @click.option("--yes", is_flag=True, help="Do it.")
 @click.option("--dry-run", is_flag=True, help="Only count the effects; the default.")
-@click.pass_context
+@click.pass_obj
 def backfill_command(
-    context: click.Context, recipe: str, since: float, until: float | None, task: str | None, yes: bool, dry_run: bool
+    api: Api, recipe: str, since: float, until: float | None, task: str | None, yes: bool, dry_run: bool
 ) -> None:
     """Run RECIPE, as it is today, over past finishes that it matches and that never had it."""
     body = {"recipe": recipe, "since": since, "until": until, "task_id": task, "confirm": yes and not dry_run}
-    _tell(call(context, "POST", "/relay/v1/deliveries/backfill", body))
+    _tell(api.call("POST", "/relay/v1/deliveries/backfill", json=body))
 
 
 @deliveries.command("lanes")
-@click.pass_context
-def lanes_command(context: click.Context) -> None:
+@click.pass_obj
+def lanes_command(api: Api) -> None:
     """List destinations: what waits there, and what holds it."""
-    for lane in call(context, "GET", "/relay/v1/lanes")["data"]:
+    for lane in api.call("GET", "/relay/v1/lanes")["data"]:
         state = f"paused: {lane['reason']}" if lane["paused_at"] else "ok"
         if lane["opened_at"] and not lane["paused_at"]:
             state = f"down, {lane['probes']} probes failed: {lane['error']}"
@@ -146,19 +139,19 @@ def lanes_command(context: click.Context) -> None:
 @deliveries.command("pause")
 @click.argument("connection")
 @click.option("--reason", default="a person paused it", help="Shown to whoever looks.")
-@click.pass_context
-def pause_command(context: click.Context, connection: str, reason: str) -> None:
+@click.pass_obj
+def pause_command(api: Api, connection: str, reason: str) -> None:
     """Send nothing more through CONNECTION (or to any lane); all of it is parked."""
-    moved = call(context, "POST", "/relay/v1/lanes/pause", {"lane": connection, "reason": reason})
+    moved = api.call("POST", "/relay/v1/lanes/pause", json={"lane": connection, "reason": reason})
     click.echo(f"{connection} is paused; {moved['count']} deliveries are parked")
 
 
 @deliveries.command("resume")
 @click.argument("connection")
-@click.pass_context
-def resume_command(context: click.Context, connection: str) -> None:
+@click.pass_obj
+def resume_command(api: Api, connection: str) -> None:
     """Go on with CONNECTION (or any lane) and drain what is parked."""
-    moved = call(context, "POST", "/relay/v1/lanes/resume", {"lane": connection})
+    moved = api.call("POST", "/relay/v1/lanes/resume", json={"lane": connection})
     click.echo(f"{connection} goes on; {moved['count']} deliveries are due")
 
 

@@ -2,7 +2,6 @@
 none runs."""
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -15,8 +14,8 @@ import msgspec
 from relay.clock import SystemClock
 from relay.flow.keys import SCOPES, KeyProblem, Keys, Scope
 from relay.journal import InUse, JournalError, KeyRow, SqliteJournal
-from relay.settings import Settings, SettingsError, load
-from relay.tasks_command import call
+from relay.remote import Api, settings_of
+from relay.settings import Settings
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -30,10 +29,7 @@ def keys(context: click.Context, url: str | None, config: Path) -> None:
 
     Asks the relay that runs; when none does, works on its journal (BEATRELAY_DATA).
     """
-    try:
-        context.obj = load(os.environ, config, public_url=url)
-    except SettingsError as error:
-        raise click.ClickException(f"the settings are wrong:\n{error}") from error
+    context.obj = settings_of(url, config)
     context.meta["remote"] = url is not None
 
 
@@ -64,7 +60,7 @@ def create(
         return row.id, token
 
     def over_api() -> tuple[str, str]:
-        made = call(context, "POST", "/relay/v1/keys", {"name": name, "scopes": wanted, **limits})
+        made = Api(context.obj).call("POST", "/relay/v1/keys", json={"name": name, "scopes": wanted, **limits})
         return made["id"], made["key"]
 
     key_id, token = _either(context, on_journal, over_api)
@@ -82,7 +78,7 @@ def list_command(context: click.Context) -> None:
         return await known.all()
 
     def over_api() -> list[KeyRow]:
-        found = call(context, "GET", "/relay/v1/keys")["data"]
+        found = Api(context.obj).call("GET", "/relay/v1/keys")["data"]
         return [msgspec.convert({**one, "scopes": " ".join(one["scopes"]), "digest": ""}, KeyRow) for one in found]
 
     for row in _either(context, on_journal, over_api):
@@ -102,7 +98,7 @@ def revoke(context: click.Context, key: str) -> None:
         return row.name
 
     def over_api() -> str:
-        return call(context, "DELETE", f"/relay/v1/keys/{key}")["name"]
+        return Api(context.obj).call("DELETE", f"/relay/v1/keys/{key}")["name"]
 
     click.echo(f"{key} ({_either(context, on_journal, over_api)}) is revoked")
 

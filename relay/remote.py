@@ -26,8 +26,15 @@ class Api:
         self._headers = {"authorization": f"Bearer {key}"}
 
     def call(self, method: str, path: str, *, headers: dict[str, str] | None = None, **body: Any) -> Any:
-        """The ``data`` of the answer. ``body`` is what httpx takes: ``json``, ``content`` or ``files``."""
-        return self._ask(method, path, headers or {}, **body).json()["data"]
+        """The ``data`` of the answer, ``None`` if it has no body. ``body`` is what httpx takes: ``json``, ``content``
+        or ``files``."""
+        answer = self._ask(method, path, headers or {}, **body)
+        if answer.status_code == HTTPStatus.NO_CONTENT:
+            return None
+        try:
+            return answer.json()["data"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise click.ClickException(_words(answer)) from error
 
     def raw(self, method: str, path: str) -> bytes:
         """The answer as it is: a file."""
@@ -49,8 +56,14 @@ class Api:
 
 def api_of(url: str | None, config: Path) -> Api:
     """The relay that the settings, or ``url``, name."""
+    return Api(settings_of(url, config))
+
+
+def settings_of(url: str | None, config: Path) -> Settings:
+    """The settings of the file ``config`` and of the environment; ``url``, if given, is where the relay is. What is
+    wrong with them ends the command."""
     try:
-        return Api(load(os.environ, config, public_url=url))
+        return load(os.environ, config, public_url=url)
     except SettingsError as error:
         raise click.ClickException(f"the settings are wrong:\n{error}") from error
 
