@@ -77,18 +77,20 @@ def next_hop(url: str, response: httpx.Response) -> str | None:
 
 
 def _asleep(status: int, text: str) -> str | None:
-    """n8n's 404 says what is wrong only to those who know it: the workflow is there, but does not listen."""
+    """n8n's 404 says what is wrong only to those who know it: nothing listens here now. The names in a URL stand in its
+    words too, so only whole phrases tell."""
     if status != HTTPStatus.NOT_FOUND or "not registered" not in text:
         return None
     if "Did you mean to make a" in text:
         return "n8n answered 404: its Webhook node listens for another method; set its HTTP Method to the one you send"
-    if "test" in text.lower() and "production" not in text.lower():
+    if "in test mode" in text.lower():
         return (
-            "n8n answered 404: its test URL listens only for a moment after `Listen for test event`;"
+            "n8n answered 404: its test URL listens only for a moment after `Execute workflow`;"
             " use the production URL (/webhook/, not /webhook-test/)"
         )
     return (
-        "n8n answered 404: the workflow is not active; switch it on (Active, or Publish) and the delivery goes through"
+        "n8n answered 404: no active workflow has this URL; switch yours on (Active, or Publish) and the delivery goes"
+        " through, or correct the URL"
     )
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -189,30 +190,42 @@ class TestAnswers:
         assert "Make" in str(error)
 
     @pytest.mark.parametrize(
-        ("message", "said"),
+        ("message", "hint", "said"),
         [
             (
                 "This webhook is not registered for POST requests. Did you mean to make a GET request?",
+                "",
                 "set its HTTP Method",
             ),
-            ('The requested webhook "POST abc" is not registered.', "switch it on"),
             (
-                'The requested webhook "abc" is not registered. Click the Test workflow button on the canvas first.',
+                'The requested webhook "POST in-test" is not registered.',
+                "The workflow must be active for a production URL to run successfully. You can activate the workflow"
+                " using the toggle in the top-right of the editor. Note that unlike test URL calls, production URL"
+                " calls aren't shown on the canvas (only in the executions list)",
+                "switch yours on",
+            ),
+            (
+                'The requested webhook "production" is not registered.',
+                "Click the 'Execute workflow' button on the canvas, then try again. (In test mode, the webhook only"
+                " works for one call after you click this button)",
                 "use the production URL",
             ),
         ],
     )
     async def test_n8ns_404_is_explained_and_waited_for(
-        self, server: tuple[Server, str], message: str, said: str
+        self, server: tuple[Server, str], message: str, hint: str, said: str
     ) -> None:
-        server[0].status, server[0].body = (
-            404,
-            f'{{"code":404,"message":"{message}"}}'.replace('"POST abc"', "").encode(),
-        )
+        server[0].status = 404
+        server[0].body = json.dumps({"code": 404, "message": message, "hint": hint}).encode()
         error = await error_of(HttpConfig(url=server[1]), {})
         assert isinstance(error, Retry)
         assert said in str(error)
         assert error.after == 600.0
+
+    async def test_an_n8n_that_starts_is_tried_again_soon(self, server: tuple[Server, str]) -> None:
+        server[0].status, server[0].body = 404, b"<pre>Cannot POST /webhook/abc</pre>"
+        error = await error_of(HttpConfig(url=server[1]), {})
+        assert (isinstance(error, Retry), error.after) == (True, None)
 
 
 class Hopping(Server):
