@@ -23,17 +23,19 @@ demo: install-demo ## Watch the whole line work, with a local Beat API; ARGS=--o
 test: install-dev ## Run every test, two at a time
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -r s $(ARGS)
 
-check: install-dev ## Check format, lint, types, the arrows between packages, and the committed OpenAPI document
+check: install-dev ## Check format, lint, types, the arrows between packages, and what is generated and committed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/beatrelay openapi --check
+	$(BIN)/beatrelay recipes schema --check recipes/schema.json
 
-fix: install-dev ## Repair what can be repaired: format, simple lint, the OpenAPI document
+fix: install-dev ## Repair what can be repaired: format, simple lint, what is generated
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/beatrelay openapi
+	$(BIN)/beatrelay recipes schema >recipes/schema.json.part && mv recipes/schema.json.part recipes/schema.json
 
 bench: install-dev ## Measure ingest, outbox and fan-out; ARGS=--quick for a smoke test
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -66,9 +66,18 @@ def preview_command(recipe: Path, task_id: str | None, config: Path) -> None:
 
 
 @recipes.command("schema")
-def schema_command() -> None:
+@click.option(
+    "--check", "file", type=click.Path(path_type=Path), help="Print nothing; fail if this file is not up to date."
+)
+def schema_command(file: Path | None) -> None:
     """Print a JSON Schema of recipes for your editor; recipes/schema.json is this very text."""
-    click.echo(schema(_configs()).decode(), nl=False)
+    fresh = schema(_configs())
+    if file is None:
+        click.echo(fresh.decode(), nl=False)
+    elif not file.exists() or file.read_bytes() != fresh:
+        raise click.ClickException(f"{file} is out of date; run `beatrelay recipes schema > {file}`")
+    else:
+        click.echo(f"{file} is up to date")
 
 
 @recipes.command("list")
