@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import quote
 
 import click
 import httpx
@@ -23,6 +24,7 @@ from relay.recipe import Preview, Problem, Recipe, RecipeErrors, check, load_fol
 from relay.recipe.errors import suggestion
 from relay.recipe.gallery import SCHEMA, gallery, own_copy
 from relay.recipe.schema import TITLE, schema
+from relay.remote import api_of
 from relay.settings import Settings, SettingsError, load
 from relay.vault import Vault, VaultError, new_key, open_vault
 
@@ -113,6 +115,25 @@ def new_command(name: str | None, folder: Path) -> None:
         raise click.ClickException(f"{target} exists; remove or rename it first") from error
     _write_schema(folder)
     click.echo(f"wrote {target}; change it, then: beatrelay recipes check {folder}")
+
+
+@recipes.command("remove")
+@click.argument("file")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--url", help="The running relay; default: from the settings.")
+@click.option("--config", type=click.Path(path_type=Path), default=Path("beatrelay.toml"), show_default=True)
+def remove_command(file: str, yes: bool, url: str | None, config: Path) -> None:
+    """Remove FILE, such as tell.yaml, from the running relay's recipes, after saying what becomes of its deliveries. It
+    can be restored from its history at the dashboard."""
+    api, path = api_of(url, config), f"/relay/v1/recipes/{quote(file, safe='')}"
+    effects = api.call("GET", f"{path}/removal")
+    click.echo(f"{effects['under_way']} deliveries are not over; they go on with the text they were planned with")
+    click.echo(f"{effects['dead']} are dead letters; they can still be sent again as they were")
+    if not yes:
+        click.confirm(f"Remove {file} ({effects['recipe'] or 'not in use'})?", abort=True)
+    removed = api.call("DELETE", path)
+    still = "; it is in use until every file of the folder can be read" if removed["still_used"] else ""
+    click.echo(f"{file} is removed{still}")
 
 
 def _write_schema(folder: Path) -> None:

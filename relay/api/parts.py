@@ -20,6 +20,7 @@ from relay.flow.inputs import Inputs
 from relay.flow.intake import Intake
 from relay.flow.keys import Keys
 from relay.flow.people import People
+from relay.flow.recipe_files import RecipeFiles
 from relay.flow.reconcile import Reconciler
 from relay.flow.replay import Replayer
 from relay.flow.settle import Settler
@@ -51,6 +52,7 @@ ThePeople = NamedDependency[SkipValidation[People]]
 TheProvider = NamedDependency[SkipValidation[Provider]]
 TheReplayer = NamedDependency[SkipValidation[Replayer]]
 TheQuotes = NamedDependency[SkipValidation[Quotes]]
+TheRecipeFiles = NamedDependency[SkipValidation[RecipeFiles]]
 TheReconciler = NamedDependency[SkipValidation[Reconciler]]
 TheSettler = NamedDependency[SkipValidation[Settler]]
 TheSheetFiles = NamedDependency[SkipValidation[SheetFiles]]

@@ -1,18 +1,25 @@
 """Which recipes are in use, what is wrong with them, and what one would do before it is used."""
 
-from litestar import Controller, get, post
-from litestar.params import JSONBody
+from typing import Any
+
+from litestar import Controller, Request, delete, get, post
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct, field
 
 from relay.contract import Data, Listing
+from relay.flow.recipe_files import NoSuchFile, RecipeTrouble, Removal
 from relay.flow.workbench import NAMELESS, NoPreview
 from relay.recipe import Preview, Problem, Recipe
 from relay.recipe.document import MOST_BYTES
 from relay.recipe.errors import suggestion
 
 from .answers import refusal
+from .auth import caller_of
 from .errors import ApiError
-from .parts import TheShelf, TheWorkbench
+from .parts import TheRecipeFiles, TheShelf, TheWorkbench
+
+_NO_FILE = refusal("The folder has no such recipe file.")
+_NOT_WRITABLE = refusal("The file cannot be read or removed; the message says why.")
 
 
 class RecipeProblem(Struct):
@@ -129,6 +136,43 @@ class RecipesController(Controller):
             return Data(Listing(await workbench.preview(recipe, data.task_id)))
         except NoPreview as error:
             raise ApiError(error.status, str(error), code="conflict" if error.status == 409 else None) from error
+
+    @get(
+        "/recipes/{file:str}/removal",
+        operation_id="previewRecipeRemoval",
+        summary="See what removing a recipe means",
+        responses={404: _NO_FILE, 409: _NOT_WRITABLE},
+    )
+    async def preview_removal(self, file: FromPath[str], recipe_files: TheRecipeFiles) -> Data[Removal]:
+        """Which deliveries are not over, and which are dead letters. `file` is the name of its file, such as
+        `tell.yaml`. Nothing is removed."""
+        try:
+            return Data(await recipe_files.effects(file))
+        except RecipeTrouble as error:
+            raise _refused(error) from error
+
+    @delete(
+        "/recipes/{file:str}",
+        operation_id="removeRecipe",
+        summary="Remove a recipe",
+        status_code=200,
+        opt={"scope": "admin"},
+        responses={404: _NO_FILE, 409: _NOT_WRITABLE},
+    )
+    async def remove_recipe(
+        self, request: Request[Any, Any, Any], file: FromPath[str], recipe_files: TheRecipeFiles
+    ) -> Data[Removal]:
+        """No later finish is planned with it. Deliveries that were planned go on with the text that they were planned
+        with. The text stays in the history at the dashboard, from where it can be restored."""
+        caller = caller_of(request)
+        try:
+            return Data(await recipe_files.remove(file, None, caller.name or caller.id))
+        except RecipeTrouble as error:
+            raise _refused(error) from error
+
+
+def _refused(error: RecipeTrouble) -> ApiError:
+    return ApiError(404 if isinstance(error, NoSuchFile) else 409, str(error))
 
 
 def _in_use(recipes: list[Recipe], name: str) -> Recipe:

@@ -6,8 +6,10 @@ import os
 import re
 from pathlib import Path
 
+from msgspec import Struct
+
 from relay.clock import Clock
-from relay.journal import Journal
+from relay.journal import DeliveryFilter, DeliveryState, Journal
 from relay.journal.recipes import RecipeVersion
 from relay.recipe import Problem, Recipe, RecipeErrors, parse
 from relay.recipe.document import MOST_BYTES
@@ -17,6 +19,7 @@ from .workbench import Workbench
 
 HISTORY = 50
 """Versions that the page of a file shows."""
+_UNDER_WAY: list[DeliveryState] = ["waiting", "due", "leased", "parked"]
 _NEW = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\.yaml", re.ASCII)
 _ENABLED = re.compile(r"^enabled:.*$", re.MULTILINE)
 _NAME = re.compile(r"^name:.*$", re.MULTILINE)
@@ -47,11 +50,29 @@ class ChangedMeanwhile(RecipeTrouble):
         self.text = text
 
 
+class Removal(Struct):
+    """What removing a recipe's file means."""
+
+    file: str
+    recipe: str | None
+    """The name of the recipe that it holds; ``null`` if none of this file is in use."""
+    under_way: int
+    """Deliveries that are not over: they go on, with the text that they were planned with."""
+    dead: int
+    """Dead letters: they can still be sent again as they were, not any more as new ones."""
+    text_hash: str
+    """SHA-256 (hex) of what the file says."""
+    done: bool = False
+    still_used: bool = False
+    """It is done, but another file of the folder cannot be read: until it can, the recipes from before go on."""
+
+
 class RecipeFiles:
     """The folder of recipes, for reading and writing. Every save is kept in the journal with who made it."""
 
     def __init__(self, journal: Journal, clock: Clock, folder: Path, shelf: Shelf, workbench: Workbench) -> None:
         self._store = journal.recipes
+        self._deliveries = journal.deliveries
         self._clock = clock
         self._folder = folder
         self._shelf = shelf
@@ -107,6 +128,28 @@ class RecipeFiles:
             raise RecipeTrouble(f"`enabled:` cannot be found in `{file}`; write it yourself, in the editor.")
         await self.save(file, wanted, digest(text), by, "switched on" if on else "switched off")
 
+    async def effects(self, file: str) -> Removal:
+        """What :meth:`remove` would mean now. Raises :class:`NoSuchFile`."""
+        text = await self.read(file)
+        name = next((one.name for one in self._shelf.recipes if not _other(one, file)), None)
+        return Removal(file, name, await self._count(name, _UNDER_WAY), await self._count(name, ["dead"]), digest(text))
+
+    async def remove(self, file: str, base: str | None, by: str) -> Removal:
+        """Take the file away; its text stays in the history, to be restored. ``base`` is the :func:`digest` of what was
+        looked at, ``None`` for whatever it says. Raises :class:`ChangedMeanwhile`, :class:`NoSuchFile`, and
+        :class:`RecipeTrouble` where the folder cannot be written."""
+        async with self._writing:
+            effects, text = await self.effects(file), await self.read(file)
+            if base is not None and digest(text) != base:
+                raise ChangedMeanwhile(text)
+            await self._keep_foreign(file, text)
+            await asyncio.to_thread(_unlink, self._folder / file)
+            await self._keep(file, text, by, "removed")
+            await self._shelf.refresh()
+            effects.done = True
+            effects.still_used = any(not _other(one, file) for one in self._shelf.recipes)
+            return effects
+
     async def history(self, file: str) -> list[RecipeVersion]:
         """Newest first."""
         return await self._store.of(file, HISTORY)
@@ -125,6 +168,11 @@ class RecipeFiles:
             rule = "small letters, digits, `-` and `_`, and end in `.yaml`"
             raise RecipeTrouble(f"`{file[:80]}` cannot name a recipe file: names have {rule}.")
         return None
+
+    async def _count(self, recipe: str | None, states: list[DeliveryState]) -> int:
+        if recipe is None:
+            return 0
+        return sum((await self._deliveries.count(DeliveryFilter(recipe=recipe, states=states))).values())
 
     async def _keep_foreign(self, file: str, before: str) -> None:
         """What was changed in the folder itself is history too."""
@@ -169,12 +217,24 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
+def _unlink(target: Path) -> None:
+    _refuse_link(target)
+    try:
+        target.unlink()
+    except OSError as error:
+        raise RecipeTrouble(f"`{target.name}` cannot be removed: {os.strerror(error.errno or 0)}.") from error
+
+
+def _refuse_link(target: Path) -> None:
+    if target.is_symlink():
+        raise RecipeTrouble(f"`{target.name}` is a link to a file elsewhere; change it there.")
+
+
 def _write(target: Path, text: str) -> None:
     """Whole and on disk, under its name or not at all."""
     unfinished = target.with_name(f".{target.name}.part")
     try:
-        if target.is_symlink():
-            raise RecipeTrouble(f"`{target.name}` is a link to a file elsewhere; change it there.")
+        _refuse_link(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with unfinished.open("w", encoding="utf-8", newline="") as file:
             file.write(text)

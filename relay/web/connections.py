@@ -10,7 +10,7 @@ from litestar.response import Template
 from msgspec import Struct
 
 from relay.api.errors import ApiError
-from relay.api.parts import TheConnections, TheJournal, TheShelf
+from relay.api.parts import TheConnections, TheJournal, TheRecipeFiles, TheShelf
 from relay.flow.connections import BadConnection, Connections, ConnectionView
 from relay.journal import DeliveryFilter, LaneRow, LaneUse
 from relay.recipe import RecipeSet
@@ -19,7 +19,6 @@ from .connection_form import Sent, fields, read
 from .connection_guide import GUIDES, Guide, guide_of
 from .fields import Field, Hint, place
 from .gate import back
-from .parts import TheRecipeFiles
 
 NEWEST = 200
 """Deliveries of a connection that are looked at to tell when it was last used."""

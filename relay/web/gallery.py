@@ -8,13 +8,12 @@ from litestar.params import FromPath
 from litestar.response import Template
 
 from relay.api.errors import ApiError
-from relay.api.parts import TheWorkbench
+from relay.api.parts import TheRecipeFiles, TheWorkbench
 from relay.flow.recipe_files import ChangedMeanwhile, RecipeTrouble, Refused, switched
 from relay.flow.workbench import Workbench
 from relay.recipe.gallery import gallery
 
 from .gate import back, visitor_of
-from .parts import TheRecipeFiles
 from .recipes import sentence
 
 _HINT = "# yaml-language-server:"

@@ -6,7 +6,6 @@ from litestar.params import SkipValidation
 from relay.flow.approvals import Approvals
 from relay.flow.callback import Callback
 from relay.flow.poll import Poller
-from relay.flow.recipe_files import RecipeFiles
 from relay.flow.shots import Shots
 from relay.flow.storyboard import Storyboards
 from relay.flow.trial import Trials
@@ -21,7 +20,6 @@ TheCallback = NamedDependency[SkipValidation[Callback]]
 TheLive = NamedDependency[SkipValidation[Live]]
 TheOnce = NamedDependency[SkipValidation[Once]]
 ThePoller = NamedDependency[SkipValidation[Poller]]
-TheRecipeFiles = NamedDependency[SkipValidation[RecipeFiles]]
 TheSession = NamedDependency[SkipValidation[Session]]
 TheShots = NamedDependency[SkipValidation[Shots]]
 TheStoryboards = NamedDependency[SkipValidation[Storyboards]]

@@ -10,7 +10,7 @@ from litestar.response import Template
 from msgspec import Struct
 
 from relay.api.errors import ApiError
-from relay.api.parts import TheClock, TheJournal, TheShelf, TheWorkbench
+from relay.api.parts import TheClock, TheJournal, TheRecipeFiles, TheShelf, TheWorkbench
 from relay.flow.recipe_files import ChangedMeanwhile, NoSuchFile, RecipeFiles, RecipeTrouble, Refused, digest
 from relay.flow.trial import NoTrial
 from relay.flow.workbench import NoPreview, Workbench
@@ -19,7 +19,7 @@ from relay.recipe import Preview, Problem, Recipe
 
 from .forms import form
 from .gate import back, visitor_of
-from .parts import TheRecipeFiles, TheTrials
+from .parts import TheTrials
 from .tasks import title_of
 
 _ADMIN = {"role": "admin"}
@@ -57,6 +57,12 @@ class Trial(Struct):
     task: str = ""
     nonce: str = ""
     confirm: bool = False
+
+
+class Looked(Struct):
+    """What was looked at when somebody decided to remove it: the digest of its text."""
+
+    base: str = ""
 
 
 class Version(Struct):
@@ -140,10 +146,38 @@ class RecipePages(Controller):
         others = [one for one in shelf.problems if Path(one.file).name != file]
         return await _editor(recipe_files, workbench, journal, Text(file, text, digest(text), task), others=others)
 
+    @get("/{file:str}/remove", opt=_ADMIN)
+    async def ask_to_remove(self, file: FromPath[str], recipe_files: TheRecipeFiles) -> Template:
+        """What would become of its deliveries, and the question."""
+        try:
+            effects = await recipe_files.effects(file)
+        except RecipeTrouble as error:
+            raise ApiError(404 if isinstance(error, NoSuchFile) else 409, str(error)) from error
+        return Template("recipe-remove.html", context={"effects": effects})
+
+    @post("/{file:str}/remove", opt=_ADMIN, status_code=303)
+    async def remove(
+        self, request: Request[Any, Any, Any], file: FromPath[str], recipe_files: TheRecipeFiles
+    ) -> Response[Any]:
+        """Take the file away, if it still says what was looked at."""
+        sent = await form(request, Looked)
+        try:
+            effects = await recipe_files.remove(file, sent.base, visitor_of(request).name)
+        except ChangedMeanwhile:
+            return back(f"/recipes/{file}", "Somebody changed it meanwhile. Nothing was removed.", "ask")
+        except RecipeTrouble as error:
+            return back("/recipes", str(error), "bad")
+        if effects.still_used:
+            said = f"`{file}` is removed. It is in use until every file of the folder can be read."
+            return back(f"/recipes/{file}/history", said, "ask")
+        return back(f"/recipes/{file}/history", f"`{file}` is removed, and can be restored from here.")
+
     @get("/{file:str}/history")
     async def history(self, file: FromPath[str], recipe_files: TheRecipeFiles) -> Template:
-        """Each saved version: who, when, and what it changed."""
-        text, versions = await _read(recipe_files, file), await recipe_files.history(file)
+        """Each saved version: who, when, and what it changed; also of a file that was removed."""
+        versions = await recipe_files.history(file)
+        gone = versions and file not in await recipe_files.names()
+        text = None if gone else await _read(recipe_files, file)
         before = [*[one.text for one in versions[1:]], ""]
         changes = [diff(old, new.text) for old, new in zip(before, versions, strict=False)]
         context = {"file": file, "versions": versions, "changes": changes, "now": text}

@@ -106,6 +106,24 @@ def test_a_connection_is_added_and_tested(start: Start, admin: Admin) -> None:
     visit.shoot("connection")
 
 
+def test_a_recipe_is_removed_by_keyboard_alone(start: Start, admin: Admin, tmp_path: Path) -> None:
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    (folder / "tell.yaml").write_text(MISSPELT.replace("idd", "id"), encoding="utf-8")
+    visit = admin(start("", recipes=folder))
+    page = visit.see("/recipes/tell.yaml")
+    page.get_by_role("link", name="Remove").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Remove tell.yaml?").wait_for()
+    visit.judge()
+    visit.shoot("recipe-remove")
+    page.get_by_role("button", name="Remove it").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("is removed, and can be restored from here").wait_for()
+    visit.judge()
+    assert not list(folder.iterdir())
+
+
 def test_a_recipe_with_an_error_is_mended(start: Start, admin: Admin, tmp_path: Path) -> None:
     folder = tmp_path / "recipes"
     folder.mkdir()

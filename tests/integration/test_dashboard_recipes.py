@@ -133,6 +133,62 @@ def test_every_save_is_kept_with_who_made_it_and_can_be_restored(line: Line, fol
     assert "no such version" in browser.fill("/recipes/tell.yaml/restore", version="ver_x")
 
 
+def parked(line: Line) -> str:
+    """A song whose delivery waits, because its destination is paused; gives the task."""
+    line.client.post("/relay/v1/lanes/pause", json={"lane": "hook", "reason": "a test"}).raise_for_status()
+    task = line.create(row={"title": "Neon"})
+    wait_for(lambda: of(line, "Tell the hook", "parked"), "the parked delivery")
+    return task
+
+
+def of(line: Line, recipe: str, state: str) -> list[Any]:
+    asked = {"recipe": recipe, "state": state}
+    return line.client.get("/relay/v1/deliveries", params=asked).json()["data"]["data"]
+
+
+def test_a_removed_recipe_ends_its_deliveries_as_they_were_planned(line: Line, folder: Path, browsers: Open) -> None:
+    browser = signed_in(line, browsers(line))
+    task = parked(line)
+    page = browser.see("/recipes/tell.yaml/remove")
+    assert "<strong>1</strong>" in page
+    assert "they go on, with the text that they were planned with" in page
+    assert (folder / "tell.yaml").exists(), "only asked yet"
+    told = browser.fill("/recipes/tell.yaml/remove", base=base(page))
+    assert "is removed, and can be restored from here" in told
+    assert "removed</strong> by Ada" in told
+    assert (list(folder.iterdir()), names(line)) == ([], [])
+    line.client.post("/relay/v1/lanes/resume", json={"lane": "hook"}).raise_for_status()
+    wait_for(lambda: line.receiver.received, "the delivery of the recipe that is gone")
+    assert b'"title":"Neon"' in line.receiver.received[0][1].replace(b": ", b":")
+    wait_for(lambda: of(line, "Tell the hook", "done"), "its end")
+    assert task in {one["task_id"] for one in of(line, "Tell the hook", "done")}
+    version = re.findall(r'name="version" value="(ver_\w+)"', browser.see("/recipes/tell.yaml/history"))[0]
+    assert "Restored" in browser.fill("/recipes/tell.yaml/restore", version=version)
+    assert ((folder / "tell.yaml").read_text(), names(line)) == (TELL, ["Tell the hook"])
+
+
+def test_a_file_that_changed_since_it_was_looked_at_is_not_removed(line: Line, folder: Path, browsers: Open) -> None:
+    browser = signed_in(line, browsers(line))
+    seen = base(browser.see("/recipes/tell.yaml/remove"))
+    (folder / "tell.yaml").write_text(TELL + "# newer\n")
+    assert "Nothing was removed" in browser.fill("/recipes/tell.yaml/remove", base=seen)
+    assert (folder / "tell.yaml").read_text().endswith("# newer\n")
+
+
+def test_a_file_that_cannot_be_read_is_removed_and_the_folder_is_fine_again(
+    line: Line, folder: Path, browsers: Open
+) -> None:
+    browser = signed_in(line, browsers(line))
+    (folder / "broken.yaml").write_text("name: [")
+    removed = browser.fill("/recipes/tell.yaml/remove", base=base(browser.see("/recipes/tell.yaml/remove")))
+    assert "in use until every file of the folder can be read" in removed
+    assert names(line) == ["Tell the hook"], "all of the folder counts, or none of it"
+    page = browser.see("/recipes/broken.yaml/remove")
+    assert "None of the recipes in use is of this file" in page
+    browser.fill("/recipes/broken.yaml/remove", base=base(page))
+    assert names(line) == []
+
+
 def test_it_is_switched_off_and_on_with_every_other_line_kept(line: Line, folder: Path, browsers: Open) -> None:
     browser = signed_in(line, browsers(line), "operator", "Op")
     assert "is switched off" in browser.fill("/recipes/tell.yaml/off").replace("<code>", "").replace("</code>", "")
@@ -186,7 +242,14 @@ def test_who_may_do_what(line: Line, folder: Path, browsers: Open) -> None:
     assert ">Save<" not in page
     operator = signed_in(line, browsers(line), "operator", "Op")
     assert ">Save<" not in operator.see("/recipes/tell.yaml")
-    for path in ("/recipes/save", "/recipes/tell.yaml/restore", "/recipes/gallery/make/use"):
+    assert "/remove" not in operator.see("/recipes/tell.yaml")
+    assert operator.get("/recipes/tell.yaml/remove").status_code == 403
+    for path in (
+        "/recipes/save",
+        "/recipes/tell.yaml/restore",
+        "/recipes/tell.yaml/remove",
+        "/recipes/gallery/make/use",
+    ):
         assert operator.post(path, data={"file": "x.yaml"}).status_code == 403
     for path in ("/recipes/try", "/recipes/tell.yaml/off", "/recipes/save"):
         assert viewer.post(path).status_code == 403
@@ -212,6 +275,9 @@ def test_a_link_to_elsewhere_is_left_alone(line: Line, folder: Path, browsers: O
     (tmp_path / "real.yaml").write_text(TELL.replace("Tell the hook", "Real"))
     (folder / "link.yaml").symlink_to(tmp_path / "real.yaml")
     assert "change it there" in save(browser, "link.yaml", TELL.replace("Tell the hook", "Mine"))
+    assert "change it there" in browser.fill(
+        "/recipes/link.yaml/remove", base=base(browser.see("/recipes/link.yaml/remove"))
+    )
     assert (folder / "link.yaml").is_symlink()
 
 

@@ -249,6 +249,51 @@ steps:
     )
 
 
+class TestRemoval:
+    @pytest.fixture
+    def line(self, start: Start, tmp_path: Path) -> Line:
+        folder = tmp_path / "recipes"
+        folder.mkdir()
+        (folder / "keep.yaml").write_text(RECIPE)
+        line = start("", recipes=folder)
+        wait_for(lambda: line.relay.shelf._seen is not None, "the shelf")  # pyright: ignore[reportPrivateUsage]
+        line.relay.shelf._seen = None  # pyright: ignore[reportPrivateUsage]  # it was begun without its folder
+        wait_for(lambda: len(line.relay.recipes) == 1, "the recipe")
+        return line
+
+    def test_it_is_looked_at_and_then_removed(self, line: Line, tmp_path: Path) -> None:
+        shown = line.client.get("/relay/v1/recipes/keep.yaml/removal").json()["data"]
+        assert (shown["recipe"], shown["under_way"], shown["dead"], shown["done"]) == ("Keep and tell", 0, 0, False)
+        assert (tmp_path / "recipes/keep.yaml").exists()
+        removed = line.client.delete("/relay/v1/recipes/keep.yaml").json()["data"]
+        assert (removed["done"], removed["still_used"], len(line.relay.recipes)) == (True, False, 0)
+        assert not (tmp_path / "recipes/keep.yaml").exists()
+        assert line.client.delete("/relay/v1/recipes/keep.yaml").status_code == 404
+        assert line.client.get("/relay/v1/recipes/..%2Fkeep.yaml/removal").status_code == 404
+
+    def test_only_an_admin_removes(self, line: Line, tmp_path: Path) -> None:
+        made = line.client.post("/relay/v1/keys", json={"name": "op", "scopes": ["operate"]}).json()["data"]
+        answer = line.client.delete("/relay/v1/recipes/keep.yaml", headers={"authorization": f"Bearer {made['key']}"})
+        assert (answer.status_code, (tmp_path / "recipes/keep.yaml").exists()) == (403, True)
+
+    def test_the_command_says_what_it_means_and_asks(self, line: Line, tmp_path: Path) -> None:
+        environ = {**os.environ, "BEATAPI_API_KEY": KEY, "BEATRELAY_API_KEYS": KEY}
+        command = [sys.executable, "-m", "relay.cli", "recipes", "remove", "keep.yaml", "--url", line.url]
+
+        def run(answer: str, *more: str) -> "subprocess.CompletedProcess[str]":
+            return subprocess.run(
+                [*command, *more], env=environ, input=answer, capture_output=True, text=True, cwd=tmp_path, check=False
+            )
+
+        asked = run("n\n")
+        assert "0 deliveries are not over; they go on with the text they were planned with" in asked.stdout
+        assert "Remove keep.yaml (Keep and tell)?" in asked.stdout
+        assert (asked.returncode, (tmp_path / "recipes/keep.yaml").exists()) == (1, True)
+        assert run("", "--yes").stdout.endswith("keep.yaml is removed\n")
+        assert not (tmp_path / "recipes/keep.yaml").exists()
+        assert "There is no recipe file `keep.yaml`" in run("", "--yes").stderr
+
+
 class TestBesideARunningRelay:
     @pytest.fixture
     def line(self, start: Start) -> Line:
