@@ -154,6 +154,11 @@ class RecipeFiles:
         """Newest first."""
         return await self._store.of(file, HISTORY)
 
+    async def gone(self) -> list[str]:
+        """The files that have a history and are not in the folder any more."""
+        there = set(await self.names())
+        return [file for file in await self._store.files() if file not in there]
+
     async def restore(self, file: str, version_id: str, by: str) -> None:
         """Write a former text again. Raises as :meth:`save` does."""
         version = await self._store.get(version_id)

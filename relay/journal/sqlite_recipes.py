@@ -25,6 +25,12 @@ class SqliteRecipes:
         sql = "SELECT * FROM recipe_versions WHERE file = ? ORDER BY id DESC LIMIT ?"
         return await self._rows(sql, file, limit)
 
+    async def files(self) -> list[str]:
+        def query(connection: sqlite3.Connection) -> list[str]:
+            return [file for (file,) in connection.execute("SELECT DISTINCT file FROM recipe_versions ORDER BY file")]
+
+        return await self._journal.read(query)
+
     async def get(self, version_id: str) -> RecipeVersion | None:
         found = await self._rows("SELECT * FROM recipe_versions WHERE id = ?", version_id)
         return found[0] if found else None

@@ -92,7 +92,9 @@ class RecipePages(Controller):
         lines = [await _line(file, recipe_files, journal) for file in await recipe_files.names()]
         known = {line.recipe.hash for line in lines if line.recipe}
         others = [recipe for recipe in shelf.recipes if recipe.hash not in known]
-        return Template("recipes.html", context={"lines": lines, "others": others, "problems": shelf.problems})
+        gone = await recipe_files.gone()
+        context = {"lines": lines, "others": others, "problems": shelf.problems, "gone": gone}
+        return Template("recipes.html", context=context)
 
     @get("/new")
     async def new(self, recipe_files: TheRecipeFiles, workbench: TheWorkbench, journal: TheJournal) -> Template:

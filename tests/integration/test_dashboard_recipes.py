@@ -157,6 +157,7 @@ def test_a_removed_recipe_ends_its_deliveries_as_they_were_planned(line: Line, f
     assert "is removed, and can be restored from here" in told
     assert "removed</strong> by Ada" in told
     assert (list(folder.iterdir()), names(line)) == ([], [])
+    assert 'href="/recipes/tell.yaml/history"' in browser.see("/recipes")
     line.client.post("/relay/v1/lanes/resume", json={"lane": "hook"}).raise_for_status()
     wait_for(lambda: line.receiver.received, "the delivery of the recipe that is gone")
     assert b'"title":"Neon"' in line.receiver.received[0][1].replace(b": ", b":")
@@ -165,6 +166,7 @@ def test_a_removed_recipe_ends_its_deliveries_as_they_were_planned(line: Line, f
     version = re.findall(r'name="version" value="(ver_\w+)"', browser.see("/recipes/tell.yaml/history"))[0]
     assert "Restored" in browser.fill("/recipes/tell.yaml/restore", version=version)
     assert ((folder / "tell.yaml").read_text(), names(line)) == (TELL, ["Tell the hook"])
+    assert "1 removed" not in browser.see("/recipes")
 
 
 def test_a_file_that_changed_since_it_was_looked_at_is_not_removed(line: Line, folder: Path, browsers: Open) -> None:
