@@ -1,5 +1,6 @@
 """A request to any URL: signed, with the event or the file itself, in the form that the receiver likes."""
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, cast
@@ -113,13 +114,19 @@ async def _exchanged(
     http: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], body: Body | None
 ) -> tuple[httpx.Response, str, bool]:
     """A request, and the beginning of its answer: the short way unless a file streams."""
-    if isinstance(http, Guarded) and (body is None or body.whole is not None):
-        whole = body.whole if body else None
-        response, kept, truncated = await http.exchange(method, url, headers, whole, ANSWER_LIMIT)
+    if _is_guarded(type(http)) and (body is None or body.whole is not None):
+        whole, guarded = body.whole if body else None, cast("Guarded", http)
+        response, kept, truncated = await guarded.exchange(method, url, headers, whole, ANSWER_LIMIT)
         return response, kept.decode("utf-8", "replace"), truncated
     async with http.stream(method, url, content=body.stream() if body else None, headers=headers) as response:
         text, truncated = await read_answer(response)
     return response, text, truncated
+
+
+@functools.cache
+def _is_guarded(client: type[httpx.AsyncClient]) -> bool:
+    """Asked once a class: Python looks at a protocol's methods anew each time."""
+    return issubclass(client, Guarded)
 
 
 def _doubt(config: HttpConfig, delivery: Delivery, response: httpx.Response, said: Mapping[str, Any]) -> str | None:

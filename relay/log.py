@@ -1,12 +1,13 @@
 """Log lines: one per event, text for people or JSON for machines, secrets blanked."""
 
 import base64
+import functools
 import json
 import logging
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -67,25 +68,51 @@ def redact(text: str) -> str:
 
 def redact_all(value: Any) -> Any:
     """JSON-ready data with every text in it redacted."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {redact_all(key): redact_all(child) for key, child in cast("dict[Any, Any]", value).items()}
-    if isinstance(value, list | tuple):
-        return [redact_all(child) for child in cast("list[Any]", value)]
-    return value
+    whole = "\n".join(_texts(value))  # nearly always there is nothing, and one look at all of it tells
+    return value if redact(whole) == whole else _redacted(value)
 
 
 def redact_named(value: Any) -> Any:
     """As :func:`redact_all`; and whatever stands under a name such as ``authorization`` or ``x-api-key`` is blanked."""
+    return redact_all(_blanked_by_name(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, str):
+            yield thing
+        elif isinstance(thing, dict):
+            waiting += [*cast("dict[Any, Any]", thing).keys(), *cast("dict[Any, Any]", thing).values()]
+        elif isinstance(thing, list | tuple):
+            waiting += cast("list[Any]", thing)
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {_redacted(key): _redacted(child) for key, child in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(child) for child in cast("list[Any]", value)]
+    return value
+
+
+def _blanked_by_name(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            redact_all(key): "…" if child and _SECRET_NAME.fullmatch(str(key)) else redact_named(child)
+            key: "…" if child and _names_a_secret(str(key)) else _blanked_by_name(child)
             for key, child in cast("dict[Any, Any]", value).items()
         }
     if isinstance(value, list | tuple):
-        return [redact_named(child) for child in cast("list[Any]", value)]
-    return redact_all(value)
+        return [_blanked_by_name(child) for child in cast("list[Any]", value)]
+    return value
+
+
+@functools.lru_cache(maxsize=4096)
+def _names_a_secret(name: str) -> bool:
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def _forms(value: str) -> set[str]:

@@ -80,6 +80,7 @@ class Connections:
         self._kinds = {name: values.get(KIND) for name, values in fixed.items()}
         self._fixed = {name: {key: values[key] for key in values if key != KIND} for name, values in fixed.items()}
         self._http = http
+        self._usable: dict[tuple[str, str], tuple[Values, Values]] = {}
         self.policies: dict[str, LanePolicy] = {}
         """What connections say about their lanes; all others are served as usual."""
         for name, values in self._fixed.items():
@@ -119,10 +120,18 @@ class Connections:
                 raise Retry(str(error)) from error
         if kind != connector:
             raise Retry(f"the connection {name!r} is one for {kind}, but the step uses {connector}")
+        return self._sound(name, connector, values)
+
+    def _sound(self, name: str, connector: str, values: Values) -> Values:
+        """Values without anything wrong with them; those that have not changed were looked through before."""
+        known = self._usable.get((name, connector))
+        if known is not None and known[0] == values:
+            return known[1]
         problems = problems_of(self._connectors[connector], values)
         if problems:
             raise Retry(f"the connection {name!r} cannot be used: {'; '.join(problems)}")
-        return without(values)
+        self._usable[name, connector] = values, without(values)
+        return self._usable[name, connector][1]
 
     async def kinds(self) -> dict[str, str | None]:
         """Whose each of them is; ``None`` for one of the file's that does not say."""
@@ -164,6 +173,7 @@ class Connections:
         if not await self._store.remove(name):
             raise await self._unknown(name)
         self.policies.pop(name, None)
+        self._usable = {known: values for known, values in self._usable.items() if known[0] != name}
 
     async def test(self, name: str, connector: str | None = None) -> tuple[bool, str]:
         """Try it, without lasting effect: whether it works, and a sentence for people."""

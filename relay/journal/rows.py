@@ -23,7 +23,7 @@ def update(table: str, struct: type[msgspec.Struct], *, skip: frozenset[str]) ->
 def values(row: msgspec.Struct, *, skip: frozenset[str] = frozenset()) -> list[Any]:
     """The field values in order; a dict or list travels as JSON text."""
     return [
-        _json(value) if isinstance(value := getattr(row, name), dict | list) else value
+        as_json(value) if isinstance(value := getattr(row, name), dict | list) else value
         for name in row.__struct_fields__
         if name not in skip
     ]
@@ -34,5 +34,6 @@ def read(struct: type[S], row: sqlite3.Row) -> S:
     return msgspec.convert(dict(zip(row.keys(), row, strict=True)), struct, strict=False)
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
+    """A value as JSON text, such as the list of ids that ``json_each`` takes apart."""
     return msgspec.json.encode(value).decode()

@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import compress
 from typing import TYPE_CHECKING
 
-from .lanes import LanePolicies
+from .lanes import LaneNews, LanePolicies
 from .model import Briefing, DeliveryFilter, DeliveryRow, Entry, Finish, MediaRow, Settlement
 from .occasions import Occasion
-from .rows import insert, read, update, values
+from .rows import as_json, insert, read, update, values
 from .sqlite_found import again, brief, count, find
 from .sqlite_lanes import claim, learn, next_due, park
 from .sqlite_order import line_up, release
@@ -32,7 +33,9 @@ _IDENTITY = {
     "replay",
 }
 _FIXED = _WAITS | _IDENTITY | {"blockers", "fence"}
-_UPDATE = update("deliveries", DeliveryRow, skip=_FIXED) + " WHERE id = ? AND fence = ? AND state = 'leased'"
+_HELD = "SELECT id, fence FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 'leased'"
+_UPDATE = update("deliveries", DeliveryRow, skip=_FIXED) + " WHERE id = ?"
+_AWAITED = "SELECT DISTINCT waits_for FROM waits WHERE waits_for IN (SELECT value FROM json_each(?))"
 _ROUTED = "DELETE FROM deliveries WHERE event_id = ? AND state = 'unrouted'"
 _FINISHES = "SELECT * FROM finishes WHERE (at, event_id) > (?, ?) AND at >= ? AND at <= ? ORDER BY at, event_id LIMIT ?"
 _SEQ = frozenset({"seq"})
@@ -40,6 +43,7 @@ _INSERT_ENTRY = insert("history", Entry, skip=_SEQ)
 _INSERT_OCCASION = insert("occasions", Occasion)
 _INSERT_MEDIA = insert("media", MediaRow).replace("INSERT", "INSERT OR REPLACE", 1)
 ORDINARY = LanePolicies({})
+WELL = LaneNews(ok=True)
 
 
 class SqliteDeliveries:
@@ -62,7 +66,7 @@ class SqliteDeliveries:
         return await self._journal.write(renew)
 
     async def settle(self, settlement: Settlement) -> bool:
-        return await self._journal.write(lambda connection: _settle(connection, settlement))
+        return await self._journal.write_to(_settle, settlement)
 
     async def get(self, delivery_id: str) -> DeliveryRow | None:
         rows = await self._rows("SELECT * FROM deliveries WHERE id = ?", delivery_id)
@@ -170,21 +174,40 @@ def insert_occasions(connection: sqlite3.Connection, occasions: list[Occasion]) 
 
 def append(connection: sqlite3.Connection, entries: list[Entry]) -> None:
     """Add lines to the history."""
-    for entry in entries:
-        connection.execute(_INSERT_ENTRY, values(entry, skip=_SEQ))
+    connection.executemany(_INSERT_ENTRY, [values(entry, skip=_SEQ) for entry in entries])
 
 
-def _settle(connection: sqlite3.Connection, settlement: Settlement) -> bool:
-    delivery = settlement.delivery
-    done = connection.execute(_UPDATE, [*values(delivery, skip=_FIXED), delivery.id, delivery.fence])
-    if done.rowcount == 0:
-        return False
-    if delivery.state in ("done", "dead"):
-        release(connection, delivery)
-    if settlement.lane is not None:
-        learn(connection, delivery, settlement.lane, delivery.updated_at)
-    append(connection, settlement.history)
-    insert_occasions(connection, settlement.occasions)
-    insert_deliveries(connection, settlement.deliveries)
+def _settle(connection: sqlite3.Connection, settlements: list[Settlement]) -> list[bool]:
+    """What comes in dozens, each statement once for all of them; whose lease was lost is left out."""
+    ids = as_json([settlement.delivery.id for settlement in settlements])
+    leased = {(row["id"], row["fence"]) for row in connection.execute(_HELD, (ids,))}
+    held = [(settlement.delivery.id, settlement.delivery.fence) in leased for settlement in settlements]
+    ours = list(compress(settlements, held))
+    over = [settlement.delivery for settlement in ours]
+    connection.executemany(_UPDATE, [[*values(delivery, skip=_FIXED), delivery.id] for delivery in over])
+    _release(connection, over, ids)
+    _learn(connection, ours)
+    append(connection, [entry for settlement in ours for entry in settlement.history])
+    for settlement in ours:
+        insert_occasions(connection, settlement.occasions)
+        insert_deliveries(connection, settlement.deliveries)
     park(connection)
-    return True
+    return held
+
+
+def _release(connection: sqlite3.Connection, over: list[DeliveryRow], ids: str) -> None:
+    awaited = {row[0] for row in connection.execute(_AWAITED, (ids,))}
+    for delivery in over:
+        if delivery.state == "dead" or delivery.id in awaited:
+            release(connection, delivery)
+
+
+def _learn(connection: sqlite3.Connection, settlements: list[Settlement]) -> None:
+    """A lane's second success in a row tells nothing new."""
+    well: set[str] = set()
+    for settlement in settlements:
+        news, lane = settlement.lane, settlement.delivery.lane
+        if news is None or (news == WELL and lane in well):
+            continue
+        learn(connection, settlement.delivery, news, settlement.delivery.updated_at)
+        (well.add if news == WELL else well.discard)(lane)

@@ -9,20 +9,21 @@ import msgspec
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import Briefing, DeliveryFilter, DeliveryRow, DeliveryState, Finish, MediaRow, TaskRow
 from .occasions import Occasion
-from .rows import read
+from .rows import as_json, read
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 _FINISH = ", ".join(Finish.__struct_fields__)
-_BRIEF = {
-    "task": "SELECT * FROM tasks WHERE id = :task_id",
-    # an event is a finish or an update of its task
-    "finish": f"SELECT {_FINISH} FROM finishes WHERE event_id = :event_id"  # noqa: S608 (ours)
-    f" UNION ALL SELECT {_FINISH} FROM updates WHERE event_id = :event_id",
-    "occasion": "SELECT * FROM occasions WHERE event_id = :event_id",
-    "media": "SELECT * FROM media WHERE task_id = :task_id AND revision = :revision ORDER BY position",
-    "siblings": "SELECT * FROM deliveries WHERE task_id = :task_id ORDER BY revision, id",
-}
+_OF_TASKS = "IN (SELECT value FROM json_each(:tasks))"
+_OF_EVENTS = "IN (SELECT value FROM json_each(:events))"
+_TASKS = f"SELECT * FROM tasks WHERE id {_OF_TASKS}"  # noqa: S608 (ours)
+_FINISHES = (  # an event is a finish or an update of its task
+    f"SELECT {_FINISH} FROM finishes WHERE event_id {_OF_EVENTS}"  # noqa: S608 (ours)
+    f" UNION ALL SELECT {_FINISH} FROM updates WHERE event_id {_OF_EVENTS}"
+)
+_OCCASIONS = f"SELECT * FROM occasions WHERE event_id {_OF_EVENTS}"  # noqa: S608 (ours)
+_MEDIA = f"SELECT * FROM media WHERE task_id {_OF_TASKS} ORDER BY position"  # noqa: S608 (ours)
+_SIBLINGS = f"SELECT * FROM deliveries WHERE task_id {_OF_TASKS} ORDER BY revision, id"  # noqa: S608 (ours)
 _AGAIN = (
     "UPDATE deliveries SET state = 'due', due_at = :now, updated_at = :now, failures = 0, probe = 0"
     " WHERE id IN (SELECT value FROM json_each(:ids)) AND state IN ('dead', 'done') AND use <> 'when' RETURNING *"
@@ -40,25 +41,28 @@ SQLite may walk through everything in the order of ids to find none."""
 
 def brief(connection: sqlite3.Connection, deliveries: Sequence[DeliveryRow]) -> list[Briefing]:
     """See :meth:`relay.journal.base.Deliveries.brief`."""
+    given = {
+        "tasks": as_json(list({row.task_id for row in deliveries})),
+        "events": as_json(list({row.event_id for row in deliveries})),
+    }
+
+    def found(kind: type[S], sql: str) -> list[S]:
+        return [read(kind, row) for row in connection.execute(sql, given).fetchall()]
+
+    tasks = {task.id: task for task in found(TaskRow, _TASKS)}
+    finishes = {finish.event_id: finish for finish in found(Finish, _FINISHES)}
+    occasions = {occasion.event_id: occasion for occasion in found(Occasion, _OCCASIONS)}
+    media, siblings = found(MediaRow, _MEDIA), found(DeliveryRow, _SIBLINGS)
     return [
-        _briefing(connection, {"task_id": row.task_id, "revision": row.revision, "event_id": row.event_id})
+        Briefing(
+            task=tasks.get(row.task_id),
+            finish=finishes.get(row.event_id),
+            occasion=occasions.get(row.event_id),
+            media=[one for one in media if (one.task_id, one.revision) == (row.task_id, row.revision)],
+            siblings=[one for one in siblings if one.task_id == row.task_id],
+        )
         for row in deliveries
     ]
-
-
-def _briefing(connection: sqlite3.Connection, about: dict[str, Any]) -> Briefing:
-    return Briefing(
-        task=_one(TaskRow, connection, "task", about),
-        finish=_one(Finish, connection, "finish", about),
-        occasion=_one(Occasion, connection, "occasion", about),
-        media=[read(MediaRow, row) for row in connection.execute(_BRIEF["media"], about)],
-        siblings=[read(DeliveryRow, row) for row in connection.execute(_BRIEF["siblings"], about)],
-    )
-
-
-def _one(kind: type[S], connection: sqlite3.Connection, what: str, about: dict[str, Any]) -> S | None:
-    row = connection.execute(_BRIEF[what], about).fetchone()
-    return read(kind, row) if row is not None else None
 
 
 def find(connection: sqlite3.Connection, wanted: DeliveryFilter, limit: int, before: str | None) -> list[DeliveryRow]:

@@ -105,7 +105,7 @@ class Writer:
     def _commit(self, batch: list[_Job]) -> None:
         try:
             results = self._transaction(batch)
-        except sqlite3.Error as error:
+        except Exception as error:
             # One write must not take its neighbours down: alone, each meets its own fate.
             results = [self._alone(job) for job in batch] if len(batch) > 1 else [_Failed(_readable(error))]
         _resolve(batch, results)
@@ -117,7 +117,7 @@ class Writer:
             for many, jobs in groupby(batch, key=attrgetter("many")):
                 results += many(self._connection, [job.item for job in jobs])
             self._connection.execute("COMMIT")
-        except sqlite3.Error:
+        except Exception:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -128,7 +128,7 @@ class Writer:
     def _alone(self, job: _Job) -> Any:
         try:
             return self._transaction([job])[0]
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it is, it is the caller's
             return _Failed(_readable(error))
 
 
@@ -164,7 +164,10 @@ def _settle(settled: list[tuple["asyncio.Future[Any]", Any]]) -> None:
             future.set_result(result)
 
 
-def _readable(error: sqlite3.Error) -> JournalError:
+def _readable(error: Exception) -> Exception:
+    """What the caller is told: of the disk's troubles a sentence, its own error as it is."""
+    if not isinstance(error, sqlite3.Error):
+        return error
     wrapped = JournalError(f"the journal could not write ({error}); check the disk's space and health")
     wrapped.__cause__ = error
     return wrapped

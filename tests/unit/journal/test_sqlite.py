@@ -1,6 +1,8 @@
 """The journal's promises, on the real engine."""
 
+import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -257,6 +259,45 @@ async def test_only_the_holder_of_the_lease_may_settle(journal: SqliteJournal) -
     assert not await settle(journal, slow)
     assert await settle(journal, other)
     assert not await settle(journal, other)
+
+
+async def settle_together(journal: SqliteJournal, *settlements: Settlement) -> list[bool | BaseException]:
+    """Settle in one transaction: the writer is held up until all of them wait."""
+    gate = threading.Event()
+    held = asyncio.ensure_future(journal.write(lambda _: gate.wait(10)))
+    waiting = asyncio.gather(*map(journal.deliveries.settle, settlements), return_exceptions=True)
+    await asyncio.sleep(0)
+    gate.set()
+    await held
+    return await waiting
+
+
+def done(row: DeliveryRow, **data: object) -> Settlement:
+    after = msgspec.structs.replace(row, state="done", due_at=None, updated_at=2.0)
+    return Settlement(delivery=after, history=[Entry(task_id=row.task_id, at=2.0, kind="delivery.done", data=data)])
+
+
+async def test_what_is_settled_together_is_settled_each_for_itself(journal: SqliteJournal) -> None:
+    known = await bound(journal)
+    rows = [delivery("a"), delivery("b"), delivery("c"), delivery("d", waits_for=["a"]), delivery("e", waits_for=["b"])]
+    await journal.tasks.apply(Change(task=known, deliveries=rows))
+    a, b, c = sorted(await journal.deliveries.claim(2.0, 10, 30.0), key=lambda row: row.id)
+    lost = msgspec.structs.replace(b, fence=b.fence - 1)
+    assert await settle_together(journal, done(a), done(lost), done(c)) == [True, False, True]
+    states = {row.id: row.state for row in await journal.deliveries.of_task("task_1")}
+    assert states == {"a": "done", "b": "leased", "c": "done", "d": "due", "e": "waiting"}
+    kept = [entry for entry in await journal.tasks.history("task_1") if entry.kind == "delivery.done"]
+    assert len(kept) == 2
+
+
+async def test_what_cannot_be_written_down_takes_no_neighbour_down(journal: SqliteJournal) -> None:
+    known = await bound(journal)
+    await journal.tasks.apply(Change(task=known, deliveries=[delivery("a"), delivery("b")]))
+    a, b = sorted(await journal.deliveries.claim(2.0, 10, 30.0), key=lambda row: row.id)
+    wrong, right = await settle_together(journal, done(a, thing=object()), done(b))
+    assert isinstance(wrong, TypeError)
+    assert right is True
+    assert {row.id: row.state for row in await journal.deliveries.of_task("task_1")} == {"a": "leased", "b": "done"}
 
 
 async def test_a_restart_hands_back_what_a_dead_relay_held(tmp_path: Path) -> None:
