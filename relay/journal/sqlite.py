@@ -177,6 +177,7 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         connection.row_factory = sqlite3.Row
+        _refuse_newer(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA busy_timeout = 5000")
@@ -187,8 +188,22 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         raise JournalError(
             f"{path} cannot be used as a journal ({error}); move it away or restore it from a backup"
         ) from error
+    except JournalError:
+        connection.close()
+        raise
     path.chmod(0o600)
     return connection
+
+
+def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+    """An older relay knows nothing of what a newer one remembers, and would spend or send by half of it."""
+    known = {step.name for step in migrations.pending(Database(memory=True))}  # an empty journal needs them all
+    unknown = [step.name for step in migrations.applied(Database(connection)) if step.name not in known]
+    if unknown:
+        raise JournalError(
+            f"{path} was written by a newer beatrelay (it has {', '.join(unknown)}, which this one does not know);"
+            " install that version again. Nothing was changed"
+        )
 
 
 def hand_back(connection: sqlite3.Connection, now: float) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -121,6 +122,19 @@ async def test_a_file_that_is_not_a_journal_is_refused_and_left_alone(tmp_path: 
     with pytest.raises(JournalError, match="cannot be used as a journal"):
         SqliteJournal.open(file)
     assert file.read_bytes() == before
+
+
+async def test_a_journal_of_a_newer_relay_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    await SqliteJournal.open(path).close()
+    with closing(sqlite3.connect(path)) as newer:
+        step = "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('beatrelay', 'm999_later', '')"
+        newer.execute(step)
+        newer.commit()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=r"written by a newer beatrelay .*m999_later.* install that version again"):
+        SqliteJournal.open(path)
+    assert path.read_bytes() == before
 
 
 async def test_a_reader_sees_a_running_relays_journal(journal: SqliteJournal, tmp_path: Path) -> None:
