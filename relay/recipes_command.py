@@ -127,8 +127,8 @@ def remove_command(file: str, yes: bool, url: str | None, config: Path) -> None:
     can be restored from its history at the dashboard."""
     api, path = api_of(url, config), f"/relay/v1/recipes/{quote(file, safe='')}"
     effects = api.call("GET", f"{path}/removal")
-    click.echo(f"{effects['under_way']} deliveries are not over; they go on with the text they were planned with")
-    click.echo(f"{effects['dead']} are dead letters; they can still be sent again as they were")
+    click.echo(f"Deliveries not over: {effects['under_way']}. They go on with the text they were planned with.")
+    click.echo(f"Dead letters: {effects['dead']}. They can still be sent again as they were.")
     if not yes:
         click.confirm(f"Remove {file} ({effects['recipe'] or 'not in use'})?", abort=True)
     removed = api.call("DELETE", path)

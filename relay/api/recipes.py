@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Struct, field
 
 from relay.contract import Data, Listing
-from relay.flow.recipe_files import NoSuchFile, RecipeTrouble, Removal
+from relay.flow.recipe_files import RecipeTrouble, Removal
 from relay.flow.workbench import NAMELESS, NoPreview
 from relay.recipe import Preview, Problem, Recipe
 from relay.recipe.document import MOST_BYTES
@@ -149,7 +149,7 @@ class RecipesController(Controller):
         try:
             return Data(await recipe_files.effects(file))
         except RecipeTrouble as error:
-            raise _refused(error) from error
+            raise ApiError(error.status, str(error)) from error
 
     @delete(
         "/recipes/{file:str}",
@@ -168,11 +168,7 @@ class RecipesController(Controller):
         try:
             return Data(await recipe_files.remove(file, None, caller.name or caller.id))
         except RecipeTrouble as error:
-            raise _refused(error) from error
-
-
-def _refused(error: RecipeTrouble) -> ApiError:
-    return ApiError(404 if isinstance(error, NoSuchFile) else 409, str(error))
+            raise ApiError(error.status, str(error)) from error
 
 
 def _in_use(recipes: list[Recipe], name: str) -> Recipe:

@@ -26,11 +26,15 @@ _NAME = re.compile(r"^name:.*$", re.MULTILINE)
 
 
 class RecipeTrouble(Exception):
-    """It cannot be done; the message says why, for people."""
+    """It cannot be done; the message says why, for people. ``status`` is the HTTP status."""
+
+    status = 409
 
 
 class NoSuchFile(RecipeTrouble):
     """The folder has no such recipe."""
+
+    status = 404
 
 
 class Refused(RecipeTrouble):

@@ -105,7 +105,7 @@ class Writer:
     def _commit(self, batch: list[_Job]) -> None:
         try:
             results = self._transaction(batch)
-        except Exception as error:
+        except Exception as error:  # what a write raises is its own; the thread serves the others
             # One write must not take its neighbours down: alone, each meets its own fate.
             results = [self._alone(job) for job in batch] if len(batch) > 1 else [_Failed(_readable(error))]
         _resolve(batch, results)
@@ -117,7 +117,7 @@ class Writer:
             for many, jobs in groupby(batch, key=attrgetter("many")):
                 results += many(self._connection, [job.item for job in jobs])
             self._connection.execute("COMMIT")
-        except Exception:
+        except Exception:  # raised again: whatever it was, nothing of it may stay
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise

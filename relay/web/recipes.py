@@ -154,7 +154,7 @@ class RecipePages(Controller):
         try:
             effects = await recipe_files.effects(file)
         except RecipeTrouble as error:
-            raise ApiError(404 if isinstance(error, NoSuchFile) else 409, str(error)) from error
+            raise ApiError(error.status, str(error)) from error
         return Template("recipe-remove.html", context={"effects": effects})
 
     @post("/{file:str}/remove", opt=_ADMIN, status_code=303)

@@ -151,7 +151,7 @@ def test_a_removed_recipe_ends_its_deliveries_as_they_were_planned(line: Line, f
     task = parked(line)
     page = browser.see("/recipes/tell.yaml/remove")
     assert "<strong>1</strong>" in page
-    assert "they go on, with the text that they were planned with" in page
+    assert "what was planned goes on with the text that it was planned with" in page
     assert (folder / "tell.yaml").exists(), "only asked yet"
     told = browser.fill("/recipes/tell.yaml/remove", base=base(page))
     assert "is removed, and can be restored from here" in told

@@ -286,7 +286,7 @@ class TestRemoval:
             )
 
         asked = run("n\n")
-        assert "0 deliveries are not over; they go on with the text they were planned with" in asked.stdout
+        assert "Deliveries not over: 0. They go on with the text they were planned with." in asked.stdout
         assert "Remove keep.yaml (Keep and tell)?" in asked.stdout
         assert (asked.returncode, (tmp_path / "recipes/keep.yaml").exists()) == (1, True)
         assert run("", "--yes").stdout.endswith("keep.yaml is removed\n")
