@@ -20,6 +20,8 @@ class Metrics:
                 "open_tasks": "Tasks that are still polled.",
                 "unconfirmed": "Operations that a person must settle.",
                 "waiting": "Requests in the submission queue.",
+                "journal_failing": "1 if the journal could not be used when it was last tried.",
+                "media_store_failing": "1 if the disk took no finished file when one was last stored.",
                 "books_differ": "1 if the provider's totals differ lastingly from the ledger.",
                 "pending_deliveries": "Deliveries not yet done.",
                 "dead_deliveries": "Dead letters.",
@@ -39,6 +41,11 @@ class Metrics:
     def compare(self, differs: bool) -> None:
         """Whether the ledger and the provider's totals differ."""
         self._gauges["books_differ"].set(differs)
+
+    def disk(self, journal: bool, media: bool) -> None:
+        """Whether the journal, and the store of media, fail."""
+        self._gauges["journal_failing"].set(journal)
+        self._gauges["media_store_failing"].set(media)
 
     def render(self, pulse: Pulse, now: float, last_commit_at: float) -> bytes:
         """The text that Prometheus scrapes."""

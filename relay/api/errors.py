@@ -10,6 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from relay.clock import SystemClock
 from relay.contract import ErrorBody, ErrorEnvelope, encode
+from relay.disk import trouble_of
+from relay.journal import Unavailable
 
 log = logging.getLogger("beatrelay")
 _clock = SystemClock()
@@ -26,6 +28,10 @@ _CODES = {
     429: "rate_limit_exceeded",
     503: "processing_unavailable",
 }
+
+
+COME_BACK = 10
+"""Seconds after which a client may ask again while the disk fails."""
 
 
 class ApiError(Exception):
@@ -82,10 +88,35 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     return answer(error.status_code, body)
 
 
+def on_unavailable(_: Request[Any, Any, Any], error: Unavailable) -> Response[bytes]:
+    """The journal cannot be used now. It has logged that itself, once."""
+    return answer(503, come_back(error))
+
+
+def on_os_error(request: Request[Any, Any, Any], error: OSError) -> Response[bytes]:
+    """A disk that takes no file is nobody's bug."""
+    if trouble_of(error) is None:
+        return on_any_error(request, error)
+    return answer(503, come_back(error))
+
+
+def come_back(error: Unavailable | OSError) -> ErrorBody:
+    """What is said of a disk that fails: which way, and that the same may be sent again."""
+    trouble = f"a file could not be stored: {trouble_of(error)}" if isinstance(error, OSError) else str(error)
+    message = f"{trouble[:1].upper()}{trouble[1:]}. Nothing was taken in; send the same again later."
+    return ErrorBody("processing_unavailable", message, retry_after_seconds=COME_BACK)
+
+
 def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Our own fault: logged in full, told in one sentence."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return answer(500, ErrorBody("internal_error", "The relay failed to answer; its log says why."))
 
 
-HANDLERS: Any = {ApiError: on_api_error, HTTPException: on_http_error, Exception: on_any_error}
+HANDLERS: Any = {
+    ApiError: on_api_error,
+    HTTPException: on_http_error,
+    Unavailable: on_unavailable,
+    OSError: on_os_error,
+    Exception: on_any_error,
+}

@@ -7,6 +7,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from relay.flow.inbox import MOST_BYTES, READ_HEADERS, Inbox
 from relay.journal import JournalError
 
+from .errors import COME_BACK
+
 PATH = "/webhooks/beatapi"
 _BODIES = {
     200: b"",
@@ -15,12 +17,14 @@ _BODIES = {
     401: b'{"error":{"code":"invalid_signature","message":"The signature or its timestamp is not valid."}}',
     405: b'{"error":{"code":"method_not_allowed","message":"Send a POST."}}',
     413: b'{"error":{"code":"payload_too_large","message":"The body is larger than 1 MiB."}}',
-    503: b'{"error":{"code":"internal_error","message":"It could not be written down; send it again."}}',
+    503: b'{"error":{"code":"processing_unavailable","message":"It could not be written down; send it again.",'
+    b'"retryable":true,"retry_after_seconds":%d}}' % COME_BACK,
 }
 _HEADERS = {
     status: [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     for status, body in _BODIES.items()
 }
+_HEADERS[503].append((b"retry-after", str(COME_BACK).encode()))
 
 
 _READ = {name.encode(): name for name in READ_HEADERS}

@@ -16,12 +16,15 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
-from connectors.base import Connector, ConnectorConfig, Delivery, Outcome, Reject, Retry
+from connectors.base import Connector, ConnectorConfig, Delivery, DeliveryError, Outcome, Reject, Retry, Wait
 from connectors.files import write_atomically
 from relay.clock import Clock
+from relay.disk import trouble_of
 from relay.journal import Journal, MediaRow
 
 CHUNK = 256 * 1024
+DISK_AGAIN = 30.0
+"""Seconds until it is looked again whether a disk that failed works: links do not live for ever."""
 _SUFFIXES = {
     "video/mp4": ".mp4",
     "video/quicktime": ".mov",
@@ -58,6 +61,20 @@ class MediaStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._failed: tuple[float, str] | None = None
+
+    def failed(self, trouble: str, now: float) -> None:
+        """A file could not be stored because of ``trouble``."""
+        self._failed = (now, trouble)
+
+    def worked(self) -> None:
+        """A file was stored."""
+        self._failed = None
+
+    def trouble(self, now: float) -> str | None:
+        """What is wrong with the disk, and what to do, if that was met at the last try and lately."""
+        lately = self._failed is not None and now - self._failed[0] < 4 * DISK_AGAIN
+        return self._failed[1] if self._failed is not None and lately else None
 
     def open(self, media: MediaRow) -> StoredMedia:
         """The stored file of a row."""
@@ -101,7 +118,6 @@ class Archive(Connector):
         suffix = _SUFFIXES.get(mime_type, Path(urlsplit(url).path).suffix[:8])
         path = Path(task_id) / f"r{revision}-{position}{suffix}"
         target = self._store.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
         size, sha256 = await self._download(url, mime_type, target, key)
         row = MediaRow(
             id=self._clock.new_id("med"),
@@ -121,16 +137,26 @@ class Archive(Connector):
 
     async def _download(self, url: str, mime_type: str, target: Path, key: str) -> tuple[int, str]:
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             async with self._client.stream("GET", url, headers={"accept-encoding": "identity"}) as response:
                 declared = _check_head(response, mime_type, self._most)
                 chunks = _checked(response.aiter_raw(CHUNK), mime_type, declared, self._most)
-                return await write_atomically(target, chunks, key=key)
+                written = await write_atomically(target, chunks, key=key)
         except httpx.InvalidURL as error:
             raise Reject(f"the provider's link is not a URL: {error}") from error
         except httpx.HTTPError as error:
             raise Retry(f"the download broke off: {str(error) or type(error).__name__}") from error
         except OSError as error:
-            raise Retry(f"the media store could not write: {os.strerror(error.errno or 0)}") from error
+            raise self._not_stored(error) from error
+        self._store.worked()
+        return written
+
+    def _not_stored(self, error: OSError) -> DeliveryError:
+        trouble = trouble_of(error)
+        if trouble is None:
+            return Retry(f"the media store could not write: {os.strerror(error.errno or 0)}")
+        self._store.failed(trouble, self._clock.now())
+        return Wait(f"the media store could not write: {trouble}", after=DISK_AGAIN)
 
 
 def _check_head(response: httpx.Response, mime_type: str, most: int) -> int | None:

@@ -24,6 +24,7 @@ from relay.journal import (
     MediaRow,
     Settlement,
     TaskRow,
+    Unavailable,
 )
 from relay.log import redact_named
 from relay.recipe import Recipe, RecipeSet, Renderer, RenderError, Step, parse
@@ -31,7 +32,7 @@ from relay.settings import Settings
 from relay.vault import Vault
 
 from .approvals import Approvals
-from .archive import MediaStore
+from .archive import DISK_AGAIN, MediaStore
 from .connections import Connections
 from .context import context_of, occasion_event
 from .groups import read_name
@@ -90,6 +91,7 @@ class Deliverer(Loop):
         self._connections = connections
         self._approvals = approvals
         self._running: set[asyncio.Task[None]] = set()
+        self._attempted: dict[str, DeliveryRow] = {}
 
     async def step(self) -> float:
         deliveries, lease = self._journal.deliveries, self._settings.lease_seconds
@@ -97,8 +99,10 @@ class Deliverer(Loop):
         room = self._settings.workers - len(self._running)
         if room > 0:
             rows = await deliveries.claim(self._clock.now(), room, lease, policies)
+            rows = [row for row in rows if not self._at_it(row)]
             for row, briefing in zip(rows, await deliveries.brief(rows) if rows else [], strict=True):
-                self.spawn(self._running, self.work(row, briefing))
+                self._attempted[row.id] = row
+                self.spawn(self._running, self._attempt_claimed(row, briefing))
             room -= len(rows)
         if room <= 0:
             return 1.0
@@ -106,6 +110,20 @@ class Deliverer(Loop):
 
     async def drain(self) -> None:
         await self.finish(self._running)
+
+    def _at_it(self, row: DeliveryRow) -> bool:
+        """Whether what was claimed is under way here already: its lease ran out while the journal could not be used, or
+        because the clock was set. Then it goes on, under the new fence."""
+        known = self._attempted.get(row.id)
+        if known is not None:
+            known.fence = row.fence
+        return known is not None
+
+    async def _attempt_claimed(self, row: DeliveryRow, briefing: Briefing) -> None:
+        try:
+            await self.work(row, briefing)
+        finally:
+            del self._attempted[row.id]
 
     async def work(self, row: DeliveryRow, briefing: Briefing) -> None:
         """One attempt at a leased delivery, from its lease to its settlement."""
@@ -121,8 +139,17 @@ class Deliverer(Loop):
                 settlement = await self._tried(job, config, delivery)
         now = self._clock.now()
         settlement.history[0].data |= {"request": request, "seconds": round(now - started, 3)}
-        if not await self._journal.deliveries.settle(scrub(settlement)):
+        if not await self._settle(row, scrub(settlement)):
             log.warning("delivery %s took longer than its lease; another worker's result counts", row.id)
+
+    async def _settle(self, row: DeliveryRow, settlement: Settlement) -> bool:
+        """False: the lease went to another worker."""
+        while True:
+            settlement.delivery.fence = row.fence
+            if await self.insist(lambda: self._journal.deliveries.settle(settlement)):
+                return True
+            if settlement.delivery.fence == row.fence:
+                return False
 
     async def _job(self, row: DeliveryRow, briefing: Briefing) -> Job:
         recipe = await self._recipe(row)
@@ -204,6 +231,8 @@ class Deliverer(Loop):
             raise
         except TimeoutError as error:
             raise Retry(f"it took longer than {limit:g} s") from error
+        except Unavailable as error:  # a connector's notes, or the archive's: the destination has no part in it
+            raise Wait(str(error), after=DISK_AGAIN) from error
         except httpx.HTTPError as error:
             raise Retry(f"the connection failed: {str(error) or type(error).__name__}") from error
         except Exception as error:  # a connector's bug must not lose the delivery: it is retried and recorded
@@ -292,12 +321,15 @@ class Deliverer(Loop):
     async def _heartbeat(self, row: DeliveryRow) -> AsyncGenerator[None]:
         """Keep the lease while the attempt lasts."""
 
+        async def renew() -> bool:
+            until = self._clock.now() + self._settings.lease_seconds
+            return await self._journal.deliveries.renew(row.id, row.fence, until)
+
         async def beat() -> None:
-            while True:
+            kept = True
+            while kept:
                 await self._clock.sleep(self._settings.lease_seconds / 3)
-                until = self._clock.now() + self._settings.lease_seconds
-                if not await self._journal.deliveries.renew(row.id, row.fence, until):
-                    return
+                kept = await self.insist(renew)
 
         beating = asyncio.create_task(beat())
         try:

@@ -7,7 +7,7 @@ repeated, under the same key, only where the provider promises that this costs n
 
 import asyncio
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -75,6 +75,7 @@ class Intake(Loop):
         self._governor = governor
         self._prices = prices
         self._running: set[asyncio.Task[None]] = set()
+        self._sending: dict[str, Operation] = {}
 
     async def accept(
         self,
@@ -190,7 +191,7 @@ class Intake(Loop):
                 self._clock.now(), hands, self._lease, fresh=room.slots, funds=room.funds
             )
             for operation in claimed.operations:
-                self.spawn(self._running, self.send(operation))
+                self._begin(operation)
             if claimed.short is not None:
                 await self._governor.short(claimed.short)
             return 0.0 if claimed.operations or claimed.short is not None else HELD_BACK
@@ -199,6 +200,22 @@ class Intake(Loop):
 
     async def drain(self) -> None:
         await self.finish(self._running)
+
+    def _begin(self, operation: Operation) -> None:
+        """Send what was claimed. What we are sending already only has a new fence: its lease ran out while the journal
+        could not be used, or the clock was set."""
+        known = self._sending.get(operation.id)
+        if known is not None:
+            known.fence = operation.fence
+            return
+        self._sending[operation.id] = operation
+        self.spawn(self._running, self._send_claimed(operation))
+
+    async def _send_claimed(self, operation: Operation) -> None:
+        try:
+            await self.send(operation)
+        finally:
+            del self._sending[operation.id]
 
     async def send(self, operation: Operation) -> None:
         """Send one claimed operation, or hold it if an earlier attempt at it may have arrived."""
@@ -226,7 +243,7 @@ class Intake(Loop):
                 else:
                     await self._hold(operation, reason)
             case Busy():
-                await self._governor.refused(answer, operation)
+                await self.insist(lambda: self._governor.refused(answer, operation))
                 await self._requeue(operation, answer)
 
     async def _call(self, task: TaskRow, operation: Operation) -> CreateAnswer:
@@ -240,6 +257,9 @@ class Intake(Loop):
     async def _learn(self, task: TaskRow, told: Told, operation: Operation) -> None:
         """Take in what the create brought. If our lease ran out meanwhile, what we know still is a fact: it
         counts unless whoever took over knows it too."""
+        await self.insist(lambda: self._take_in(task, told, operation))
+
+    async def _take_in(self, task: TaskRow, told: Told, operation: Operation) -> None:
         while True:
             try:
                 await self._observer.observe(task, told, "create", operation)
@@ -306,7 +326,10 @@ class Intake(Loop):
         await self._write(operation, "operation.unconfirmed", reason)
 
     async def _write(self, operation: Operation, kind: str | None, reason: str) -> None:
-        data = {"operation": operation.id, "attempt": operation.attempts, "reason": reason}
+        data: dict[str, Any] = {"operation": operation.id, "attempt": operation.attempts, "reason": reason}
+        await self.insist(lambda: self._apply(operation, kind, data))
+
+    async def _apply(self, operation: Operation, kind: str | None, data: dict[str, Any]) -> None:
         while True:
             task = await self._task(operation)
             if operation.kind != "create":

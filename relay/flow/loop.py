@@ -3,17 +3,21 @@
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from relay.clock import Clock
+from relay.journal import Unavailable
+
+T = TypeVar("T")
 
 log = logging.getLogger("beatrelay")
 
 IDLE = 5.0
 """Longest nap in seconds: a second look costs little, and a missed nudge must not cost much."""
-STUMBLE = 1.0
-"""Seconds to wait after a turn that failed, so that a broken disk does not spin a processor."""
+STUMBLE, STUMBLE_MOST = 1.0, 8.0
+"""Seconds to wait after a turn that failed, doubled after each that fails again, so that a broken disk does not spin a
+processor."""
 
 
 class Loop(ABC):
@@ -24,6 +28,7 @@ class Loop(ABC):
         self._clock = clock
         self._nudged = asyncio.Event()
         self._stopping = False
+        self._stumbles = 0
         self.stepped_at = clock.now()
 
     @abstractmethod
@@ -40,11 +45,24 @@ class Loop(ABC):
             self._nudged.clear()
             try:
                 nap = await self.step()
-                self.stepped_at = self._clock.now()
+                self.stepped_at, self._stumbles = self._clock.now(), 0
+            except Unavailable:  # the journal has logged it, once, and readiness is red
+                nap = self._stumble()
             except Exception:  # a loop must outlive any one failure: it is logged, and readiness turns red
                 log.exception("the %s stumbled; it goes on", self.name)
-                nap = STUMBLE
+                nap = self._stumble()
             await self._nap(nap)
+
+    async def insist(self, write: Callable[[], Awaitable[T]]) -> T:
+        """What ``write`` gives, tried for as long as the journal cannot be used: what it writes down has happened, and
+        would otherwise be done again."""
+        failures = 0
+        while True:
+            try:
+                return await write()
+            except Unavailable:
+                await self._clock.sleep(_backoff(failures))
+                failures += 1
 
     def nudge(self) -> None:
         """There is something to do now."""
@@ -73,9 +91,14 @@ class Loop(ABC):
 
     def _ended(self, running: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
         running.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("work of the %s failed; it will be due again", self.name, exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Unavailable):
+            log.error("work of the %s failed; it will be due again", self.name, exc_info=error)
         self.nudge()
+
+    def _stumble(self) -> float:
+        self._stumbles += 1
+        return _backoff(self._stumbles - 1)
 
     async def _nap(self, seconds: float) -> None:
         if self._stopping or seconds <= 0:
@@ -85,3 +108,7 @@ class Loop(ABC):
         _, pending = await asyncio.wait({nap, nudged}, return_when=asyncio.FIRST_COMPLETED)
         for waiting in pending:
             waiting.cancel()
+
+
+def _backoff(failures: int) -> float:
+    return min(STUMBLE * 2.0 ** min(failures, 10), STUMBLE_MOST)

@@ -1,6 +1,6 @@
 """What the relay remembers. SQL stays in here."""
 
-from .base import Conflict, Deliveries, InUse, Journal, JournalError, Receipts, Superseded, Tasks
+from .base import Conflict, Deliveries, InUse, Journal, JournalError, Receipts, Superseded, Tasks, Unavailable
 from .batches import BatchRow, BatchStore, Known, RowState, RowTask, SheetRow
 from .endpoints import EndpointKind, EndpointRow, EndpointStore, EventStore, Notice
 from .keys import KeyRow, KeyStore
@@ -101,6 +101,7 @@ __all__ = [
     "Superseded",
     "TaskRow",
     "Tasks",
+    "Unavailable",
     "UserRow",
     "Verdict",
     "WatchedRow",

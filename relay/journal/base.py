@@ -47,6 +47,11 @@ class JournalError(Exception):
     """The journal cannot do what was asked; the message says what to do."""
 
 
+class Unavailable(JournalError):
+    """The store under the journal cannot be used now (a full disk, say). Nothing of what was asked is written; the
+    same again may work later."""
+
+
 class InUse(JournalError):
     """Another process has the journal open for writing."""
 
@@ -284,6 +289,12 @@ class Journal(Protocol):
 
     def last_commit_at(self) -> float:
         """Unix seconds of the last durable commit (of opening, if there was none)."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it could not be used when it was last tried, and what to do; ``None`` if that worked. It tries by itself
+        whether it works again."""
         ...
 
     @property

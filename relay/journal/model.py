@@ -290,15 +290,15 @@ UNDELIVERED: list[DeliveryState] = ["waiting", "due", "leased", "parked", "dead"
 class Pulse(Struct, kw_only=True):
     """How the line is moving: what ``/ready`` and the metrics read."""
 
-    oldest_due_poll: float | None
-    oldest_due_delivery: float | None
-    oldest_due_operation: float | None
+    oldest_due_poll: float | None = None
+    oldest_due_delivery: float | None = None
+    oldest_due_operation: float | None = None
     """Sent without an answer, and due to be sent again."""
-    oldest_waiting_operation: float | None
+    oldest_waiting_operation: float | None = None
     """Queued: waits for its turn, a slot, or money."""
-    waiting: int
+    waiting: int = 0
     """How many operations are queued."""
-    open_tasks: int
-    unconfirmed: int
-    pending_deliveries: int
-    dead_deliveries: int
+    open_tasks: int = 0
+    unconfirmed: int = 0
+    pending_deliveries: int = 0
+    dead_deliveries: int = 0

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from .base import InUse, JournalError
+from .condition import Condition
 from .migrations import migrations
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import Pulse
@@ -54,6 +55,7 @@ class SqliteJournal:
         self._writer = writer
         self._lock = lock
         self._opened_at = time.time()
+        self._reading = Condition("read")
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="journal-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
@@ -113,7 +115,7 @@ class SqliteJournal:
     async def read(self, query: Read[T]) -> T:
         """Run ``query`` on a reader's own connection; sees everything committed before the call."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, lambda: query(self._reader()))
+        return await loop.run_in_executor(self._readers, self._read, query)
 
     async def least(self, sql: str) -> float | None:
         """The one number that ``sql`` finds, or ``None``."""
@@ -127,6 +129,10 @@ class SqliteJournal:
 
     def last_commit_at(self) -> float:
         return self._writer.last_commit_at if self._writer else self._opened_at
+
+    @property
+    def trouble(self) -> str | None:
+        return (self._writer.condition.trouble if self._writer else None) or self._reading.trouble
 
     @property
     def alive(self) -> bool:
@@ -143,6 +149,14 @@ class SqliteJournal:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _read(self, query: Read[T]) -> T:
+        try:
+            result = query(self._reader())
+        except sqlite3.Error as error:
+            raise self._reading.failed(error) from error
+        self._reading.worked()
+        return result
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

@@ -5,6 +5,7 @@ that follows. A caller's future resolves only after that commit, so an answered 
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -14,7 +15,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
-from .base import JournalError
+from .base import JournalError, Unavailable
+from .condition import Condition
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], Any]
@@ -38,6 +40,10 @@ MOST_PER_COMMIT = 512
 """Writes that may share one commit: bounds how long the first of them waits for the last."""
 
 
+PROBE_EVERY = 1.0
+"""Seconds between two looks, when nothing else is to be written, whether writing works again."""
+
+
 class Writer:
     """Owns the journal's only writing connection, and so every checkpoint too."""
 
@@ -47,6 +53,7 @@ class Writer:
         self._closed = False
         self.last_commit_at = time.time()
         self.commits = 0
+        self.condition = Condition("written")
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
 
@@ -81,7 +88,11 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            first = self._jobs.get()
+            try:
+                first = self._jobs.get(timeout=PROBE_EVERY if self.condition.trouble else None)
+            except queue.Empty:
+                self._probe()
+                continue
             if first is None:
                 break
             batch, last = self._drain(first)
@@ -105,31 +116,60 @@ class Writer:
     def _commit(self, batch: list[_Job]) -> None:
         try:
             results = self._transaction(batch)
+        except Unavailable as error:  # the store's trouble is everybody's
+            results = [_Failed(Unavailable(str(error))) for _ in batch]
         except Exception as error:  # what a write raises is its own; the thread serves the others
             # One write must not take its neighbours down: alone, each meets its own fate.
-            results = [self._alone(job) for job in batch] if len(batch) > 1 else [_Failed(_readable(error))]
+            results = [self._alone(job) for job in batch] if len(batch) > 1 else [_Failed(error)]
         _resolve(batch, results)
 
+    def _probe(self) -> None:
+        """See whether writing works again: those who wait until it does write nothing."""
+        with contextlib.suppress(JournalError):  # it has been remembered
+            self._transact([])
+
     def _transaction(self, batch: list[_Job]) -> list[Any]:
+        return self._transact(
+            [(many, [job.item for job in jobs]) for many, jobs in groupby(batch, key=attrgetter("many"))]
+        )
+
+    def _transact(self, changes: list[tuple[Many, list[Any]]]) -> list[Any]:
         results: list[Any] = []
         try:
+            self._undo()  # of an earlier one, which could not even be undone
             self._connection.execute("BEGIN IMMEDIATE")
-            for many, jobs in groupby(batch, key=attrgetter("many")):
-                results += many(self._connection, [job.item for job in jobs])
+            if self.condition.trouble:  # a transaction that writes nothing proves nothing
+                _touch(self._connection)
+            for many, items in changes:
+                results += many(self._connection, items)
             self._connection.execute("COMMIT")
-        except Exception:  # raised again: whatever it was, nothing of it may stay
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+        except Exception as error:  # raised again: whatever it was, nothing of it may stay
+            with contextlib.suppress(sqlite3.Error):
+                self._undo()
+            told = self.condition.failed(error)
+            if told is error:
+                raise
+            raise told from error
         self.last_commit_at = time.time()
         self.commits += 1
+        self.condition.worked()
         return results
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def _alone(self, job: _Job) -> Any:
         try:
             return self._transaction([job])[0]
         except Exception as error:  # whatever it is, it is the caller's
-            return _Failed(_readable(error))
+            return _Failed(error)
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    """Write one page as it is."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute(f"PRAGMA user_version = {version}")
 
 
 def _each(connection: sqlite3.Connection, writes: list[Write]) -> list[Any]:
@@ -162,12 +202,3 @@ def _settle(settled: list[tuple["asyncio.Future[Any]", Any]]) -> None:
             future.set_exception(result.error)
         else:
             future.set_result(result)
-
-
-def _readable(error: Exception) -> Exception:
-    """What the caller is told: of the disk's troubles a sentence, its own error as it is."""
-    if not isinstance(error, sqlite3.Error):
-        return error
-    wrapped = JournalError(f"the journal could not write ({error}); check the disk's space and health")
-    wrapped.__cause__ = error
-    return wrapped

@@ -20,8 +20,10 @@ from litestar.response import Redirect
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import Struct
 
-from relay.api.errors import ApiError, on_any_error
+from relay.api.errors import COME_BACK, ApiError, come_back, on_any_error
+from relay.disk import trouble_of
 from relay.flow.people import MOST_DAYS, People, Role, Visitor
+from relay.journal import Unavailable
 
 from .render import HEADERS, plain_page
 
@@ -181,10 +183,26 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     return plain_page("error.html", error.status_code, status=error.status_code, message=error.detail)
 
 
+def on_disk_trouble(request: Request[Any, Any, Any], error: Unavailable | OSError) -> Response[Any]:
+    """The disk fails: a page that says how."""
+    if isinstance(error, OSError) and trouble_of(error) is None:
+        return on_bug(request, error)
+    page = plain_page("error.html", 503, status=503, message=come_back(error).message)
+    page.headers["retry-after"] = str(COME_BACK)
+    return page
+
+
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Our own fault: logged in full, told in one sentence."""
     on_any_error(request, error)
     return plain_page("error.html", 500, status=500, message="The relay failed to make this page; its log says why.")
 
 
-PAGES: Any = {SignInFirst: on_sign_in_first, ApiError: on_refusal, HTTPException: on_http_error, Exception: on_bug}
+PAGES: Any = {
+    SignInFirst: on_sign_in_first,
+    ApiError: on_refusal,
+    HTTPException: on_http_error,
+    Unavailable: on_disk_trouble,
+    OSError: on_disk_trouble,
+    Exception: on_bug,
+}

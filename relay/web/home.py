@@ -9,7 +9,8 @@ from litestar import get
 from litestar.response import Template
 from msgspec import Struct
 
-from relay.api.parts import TheAccount, TheClock, TheConnections, TheGovernor, TheJournal, TheShelf
+from relay.api.health import broken
+from relay.api.parts import TheAccount, TheClock, TheConnections, TheGovernor, TheJournal, TheShelf, TheStore
 from relay.contract import ACTIONABLE, Status
 from relay.flow.account import Account
 from relay.flow.endpoints import ENDPOINT
@@ -46,6 +47,7 @@ async def home(
     connections: TheConnections,
     shelf: TheShelf,
     account: TheAccount,
+    store: TheStore,
 ) -> Template:
     """The whole relay at a glance."""
     today = calendar.timegm((*time.gmtime(clock.now())[:3], 0, 0, 0))
@@ -58,6 +60,7 @@ async def home(
     recent = await journal.tasks.recent(8)
     steps = await checklist(journal, account, shelf, bool(views), any(task.finished_at for task in recent))
     context: dict[str, Any] = {
+        "broken": broken(journal, store, clock.now()),
         "pulse": pulse,
         "queue": await governor.view(),
         "standing": governor.standing,

@@ -42,6 +42,21 @@ def test_an_api_key_opens_the_dashboard_until_it_is_revoked(start: Start, browse
     assert "<h1>Sign in</h1>" in browser.see("/")
 
 
+def test_a_disk_that_fails_is_said_on_the_front_page_and_by_pages_that_cannot_be(start: Start, browsers: Open) -> None:
+    line = start()
+    browser = signed_in(line, browsers(line))
+    line.relay.store.failed("the disk is full; make room on it", line.relay.clock.now())
+    assert "finished files cannot be stored: the disk is full; make room on it" in browser.see("/")
+    assert not line.client.get("/ready").json()["ready"]
+    line.relay.store.worked()
+    assert "cannot be stored" not in browser.see("/")
+    assert line.relay.journal._writer is not None
+    connection = line.relay.journal._writer._connection
+    connection.execute("PRAGMA query_only = ON")
+    assert "The journal cannot be written" in browser.fill("/people/invite", role="operator")
+    connection.execute("PRAGMA query_only = OFF")
+
+
 def test_guessing_gets_slow(start: Start, browsers: Open) -> None:
     line = start()
     signed_in(line, browsers(line))

@@ -242,6 +242,68 @@ async def test_a_result_after_the_lease_was_lost_does_not_count(bench: Bench) ->
     assert (row.state, row.outcome, row.attempts) == ("leased", None, 2)
 
 
+async def unwritable(journal: SqliteJournal, state: str) -> None:
+    """Let every write fail (``ON``), or none (``OFF``)."""
+    assert journal._writer is not None
+    journal._writer._connection.execute(f"PRAGMA query_only = {state}")
+
+
+async def test_what_landed_while_the_journal_could_not_be_written_is_not_sent_again(bench: Bench) -> None:
+    async def landed() -> Outcome:
+        await unwritable(bench.journal, "ON")
+        return Outcome(url="https://landed")
+
+    bench.probe.act = landed
+    await bench.deliverer.step()
+    await until(lambda: bench.journal.trouble is not None)
+    bench.clock.advance(1000)  # its lease is long over when the disk has room again
+    await unwritable(bench.journal, "OFF")
+    await until(lambda: bench.journal.trouble is None)
+    await bench.deliverer.step()
+    async with asyncio.timeout(10):
+        while (await bench.row()).state != "done":
+            bench.clock.advance(1)
+            await asyncio.sleep(0)
+    await bench.deliverer.drain()
+    assert len(bench.probe.calls) == 1
+
+
+async def test_a_clock_that_jumps_sends_nothing_twice(bench: Bench) -> None:
+    landing = asyncio.Event()
+
+    async def slowly() -> Outcome:
+        await landing.wait()
+        return Outcome()
+
+    bench.probe.act = slowly
+    await bench.deliverer.step()
+    await until(lambda: bool(bench.probe.calls))
+    bench.clock._now += 3600
+    await bench.deliverer.step()
+    landing.set()
+    await bench.deliverer.drain()
+    assert len(bench.probe.calls) == 1
+    assert (await bench.row()).state == "done"
+
+
+async def test_a_connector_that_cannot_keep_a_note_waits_and_nothing_is_counted(bench: Bench) -> None:
+    async def noting() -> Outcome:
+        await unwritable(bench.journal, "ON")
+        try:
+            await bench.probe.calls[-1][1].notes.put("at", "1")
+        finally:
+            await unwritable(bench.journal, "OFF")
+        return Outcome()
+
+    bench.probe.act = noting
+    await bench.work()
+    row = await bench.row()
+    assert (row.state, row.attempts, row.failures) == ("due", 0, 0)
+    told = (await bench.journal.tasks.history("task_1"))[-1]
+    assert told.kind == "delivery.waiting"
+    assert "the journal cannot be written" in told.data["reason"]
+
+
 LIMITED = RECIPE.replace("use: probe,", "use: probe, retry: { attempts: 2 },")
 
 

@@ -196,6 +196,33 @@ async def test_an_answer_that_comes_after_the_lease_still_counts(desk: Desk) -> 
     assert len(desk.provider.sent) == 1
 
 
+async def test_an_answer_that_cannot_be_written_down_yet_is_neither_lost_nor_asked_for_again(desk: Desk) -> None:
+    task_id = await desk.accept()
+    assert desk.journal._writer is not None
+    connection = desk.journal._writer._connection
+
+    async def taken() -> CreateAnswer:
+        connection.execute("PRAGMA query_only = ON")
+        return await accepted()
+
+    desk.provider.answer = taken
+    async with asyncio.timeout(20):
+        sending = asyncio.create_task(desk.turn())
+        while desk.journal.trouble is None:
+            await asyncio.sleep(0)
+        desk.clock.advance(1000)  # its lease is long over
+        connection.execute("PRAGMA query_only = OFF")
+        while desk.journal.trouble is not None:
+            await asyncio.sleep(0)
+        await desk.intake.step()
+        while not sending.done():
+            desk.clock.advance(1)
+            await asyncio.sleep(0)
+    assert (await desk.operation(task_id)).state == "accepted"
+    assert (await desk.task(task_id)).provider_id == "task_theirs"
+    assert len(desk.provider.sent) == 1
+
+
 async def test_the_same_client_key_is_one_task(desk: Desk) -> None:
     first, second = await desk.accept(client_key="row 1"), await desk.accept(client_key="row 1")
     assert first == second

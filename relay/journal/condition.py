@@ -1,0 +1,59 @@
+"""Whether the store under a journal works: known from the last attempt, and logged when it changes, not at each."""
+
+import logging
+import sqlite3
+import time
+from typing import Literal
+
+from .base import JournalError, Unavailable
+
+log = logging.getLogger("beatrelay")
+
+_FULL = "the disk is full; make room on it"
+_READ_ONLY = "the file or its file system is read-only; mount it for writing, or give the file to the relay's user"
+_HELD = "another program holds it locked; end that program"
+_DAMAGED = "the file is damaged; stop the relay and restore it from a backup"
+_SAYS = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_IOERR: "the disk fails; look at its space, its health and the system's log",
+    sqlite3.SQLITE_CANTOPEN: "its file cannot be opened; look at the folder, its owner and its disk",
+    sqlite3.SQLITE_BUSY: _HELD,
+    sqlite3.SQLITE_LOCKED: _HELD,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+}
+
+
+class Condition:
+    """Of one way to use the journal. Used by the threads that use it that way."""
+
+    def __init__(self, way: Literal["read", "written"]) -> None:
+        self._way = way
+        self._since = 0.0
+        self.trouble: str | None = None
+        """What is wrong and what to do, from the first attempt that fails until one works."""
+
+    def failed(self, error: Exception) -> Exception:
+        """An attempt failed; gives what its caller is to be told. Only the store's own troubles are remembered."""
+        if not isinstance(error, sqlite3.Error):
+            return error
+        says = _SAYS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)  # the low byte is the kind
+        if says is None:
+            told = JournalError(f"the journal could not be {self._way} ({error})")
+        else:
+            told = Unavailable(f"the journal cannot be {self._way} ({error}): {says}")
+            self._remember(str(told))
+        return told
+
+    def worked(self) -> None:
+        """An attempt came through."""
+        if self.trouble is not None:
+            self.trouble = None
+            log.warning("the journal can be %s again, after %.0f s", self._way, time.monotonic() - self._since)
+
+    def _remember(self, trouble: str) -> None:
+        if self.trouble is None:
+            self._since = time.monotonic()
+            log.error("%s. Until it works nothing is taken in; then the relay goes on by itself", trouble)
+        self.trouble = trouble
