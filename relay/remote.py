@@ -63,7 +63,7 @@ def settings_of(url: str | None, config: Path) -> Settings:
     """The settings of the file ``config`` and of the environment; ``url``, if given, is where the relay is. What is
     wrong with them ends the command."""
     try:
-        return load(os.environ, config, public_url=url)
+        return load(os.environ, config, public_url=url and url.rstrip("/"))
     except SettingsError as error:
         raise click.ClickException(f"the settings are wrong:\n{error}") from error
 

@@ -7,6 +7,7 @@ what a connector needs, ``[sheets.NAME]`` is a Google sheet to watch; a value ``
 so that secrets need not stand in a file.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -18,7 +19,7 @@ from msgspec import Struct, field
 
 from relay.contract.pricing import RATES, RateTable
 from relay.settings_sheets import SheetSettings, read_sheets
-from relay.settings_table import SETTINGS, Setting
+from relay.settings_table import SETTINGS, Setting, WriteInstead
 
 COMMAND = "the command line"
 
@@ -99,9 +100,10 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: Any)
         try:
             found[setting.field] = setting.read(text)
             origins[setting.field] = origin
-        except ValueError:
+        except ValueError as error:
             shown = "(not shown)" if setting.secret else repr(text)
-            problems.append(f"{origin} is {shown}; it must be {setting.rule}")
+            instead = f"; write {error}" if isinstance(error, WriteInstead) else ""
+            problems.append(f"{origin} is {shown}; it must be {setting.rule}{instead}")
     problems += _unknown(document, file)
     found["rates"] = _rates(document, file, problems)
     found["connections"] = _connections(document, environ, problems)
@@ -119,11 +121,15 @@ _Document = dict[str, dict[str, Any]]
 
 
 def _read_file(file: Path | None) -> _Document:
-    if file is None or not file.exists():
+    if file is None:
         return {}
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
         return msgspec.convert(document, _Document)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read by user {os.geteuid()}: {error.strerror}") from error
     except msgspec.ValidationError as error:
         raise SettingsError(f"{file} must hold tables such as [relay] only: {error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

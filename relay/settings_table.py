@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +27,22 @@ class Setting:
         return ("beatapi" if section == "BEATAPI" else "relay", key.lower())
 
 
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+class WriteInstead(ValueError):
+    """A value that breaks its rule although it is clear what is meant: the message is what to write."""
+
+
+def _origin(text: str) -> str:
+    """A URL without path, query and fragment, for others are built from it."""
+    found = re.fullmatch(r"(?i)(https?)://(\[[0-9a-f:.]+\]|[^\s/?#@\\:]+)(:[0-9]{1,5})?(.*)", text, re.DOTALL)
+    if found is None:
         raise ValueError
-    return text.rstrip("/")
+    scheme, host, port, rest = found.groups(default="")
+    if port and not 0 < int(port[1:]) < 65536:
+        raise ValueError
+    origin = f"{scheme.lower()}://{host}{port}"
+    if rest.strip("/"):
+        raise WriteInstead(origin) if rest[0] in "/?#" else ValueError
+    return origin
 
 
 def _number(low: float, high: float) -> Callable[[str], float]:
@@ -110,8 +120,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "beatapi_base_url",
         "BEATAPI_BASE_URL",
-        _url,
-        "an http(s) origin such as https://api.beatapi.io",
+        _origin,
+        "an http(s) origin such as https://api.beatapi.io, without path, query and fragment",
         "Where Beat API is.",
     ),
     Setting(
@@ -148,8 +158,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "public_url",
         "BEATRELAY_PUBLIC_URL",
-        _url,
-        "an http(s) origin such as https://relay.example.com",
+        _origin,
+        "an http(s) origin such as https://relay.example.com, without path, query and fragment",
         "How others reach this relay; stands in media links.",
     ),
     Setting(

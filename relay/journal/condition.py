@@ -12,7 +12,7 @@ log = logging.getLogger("beatrelay")
 _FULL = "the disk is full; make room on it"
 _READ_ONLY = "the file or its file system is read-only; mount it for writing, or give the file to the relay's user"
 _HELD = "another program holds it locked; end that program"
-_DAMAGED = "the file is damaged; stop the relay and restore it from a backup"
+_DAMAGED = "the file is damaged; stop the relay, and move it away or restore it from a backup"
 _SAYS = {
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_READONLY: _READ_ONLY,
@@ -23,6 +23,11 @@ _SAYS = {
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _DAMAGED,
 }
+
+
+def trouble_of(error: sqlite3.Error) -> str | None:
+    """What is wrong with the store, and what to do; ``None`` if ``error`` is of another kind."""
+    return _SAYS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)  # the low byte is the kind
 
 
 class Condition:
@@ -38,7 +43,7 @@ class Condition:
         """An attempt failed; gives what its caller is to be told. Only the store's own troubles are remembered."""
         if not isinstance(error, sqlite3.Error):
             return error
-        says = _SAYS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)  # the low byte is the kind
+        says = trouble_of(error)
         if says is None:
             told = JournalError(f"the journal could not be {self._way} ({error})")
         else:

@@ -5,7 +5,6 @@ connection owns every write and every checkpoint, and a lock file keeps a second
 """
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 import threading
@@ -17,8 +16,9 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from .base import InUse, JournalError
-from .condition import Condition
+from .base import JournalError
+from .condition import Condition, trouble_of
+from .folder import take
 from .migrations import migrations
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import Pulse
@@ -82,10 +82,10 @@ class SqliteJournal:
     def open(cls, path: Path) -> "SqliteJournal":
         """Open for a relay: make or migrate the file, take the lock, hand back what a dead relay held.
 
-        Raises :class:`InUse` when another relay has it, :class:`JournalError` when the file is not one of ours.
+        Raises :class:`InUse` when another relay has it, :class:`JournalError` when the file is not one of ours or
+        cannot be written.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _take_lock(path)
+        lock = take(path)
         try:
             connection = _connect_writer(path)
         except BaseException:
@@ -175,18 +175,6 @@ class SqliteJournal:
         return connection
 
 
-def _take_lock(path: Path) -> int:
-    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise InUse(
-            f"another relay is using {path}; stop it first, or give this one its own folder with BEATRELAY_DATA"
-        ) from None
-    return lock
-
-
 def _connect_writer(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
@@ -199,9 +187,8 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         hand_back(connection, time.time())
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise JournalError(
-            f"{path} cannot be used as a journal ({error}); move it away or restore it from a backup"
-        ) from error
+        what_to_do = trouble_of(error) or "move it away or restore it from a backup"
+        raise JournalError(f"{path} cannot be used as a journal ({error}): {what_to_do}") from error
     except JournalError:
         connection.close()
         raise

@@ -1,7 +1,11 @@
 """Before the relay starts: what must be there, and what would be unsafe."""
 
+import errno
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from click.testing import CliRunner
 
 from relay.cli import main
 from relay.journal import JournalError
+from relay.journal.folder import unfit
 from relay.log import redact
 from relay.serve import filesystem, listen, refuse_volatile
 from relay.settings import Settings
@@ -61,6 +66,62 @@ def test_a_journal_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with pytest.raises(JournalError, match="set BEATRELAY_DATA to a folder on disk"):
         refuse_volatile(Settings(data=tmp_path))
     refuse_volatile(Settings(data=tmp_path, volatile_journal=True))
+
+
+@contextmanager
+def refused_by_its_owner(folder: Path) -> Iterator[int]:
+    """``folder`` may be read, and not be written in; gives the number of the user who tries."""
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield os.geteuid()
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+def test_a_data_folder_that_is_not_ours_is_said_with_who_we_are_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "data").mkdir()
+        Path(folder).chmod(0o755)
+        monkeypatch.chdir(folder)
+        with refused_by_its_owner(Path(folder) / "data") as user:
+            status, text = run("serve", "--port", "0", BEATRELAY_DATA=f"{folder}/data", **KEYS)
+        monkeypatch.undo()
+    assert status == 1
+    assert f"the data folder {folder}/data cannot be written in by user {user}" in text
+    assert f"chown -R {user}:" in text
+    assert "for a container" in text
+    assert "Traceback" not in text
+
+
+def test_a_data_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    status, text = run("serve", "--port", "0", BEATRELAY_DATA=str(tmp_path / "notes.txt"), **KEYS)
+    assert (status, f"the data folder {tmp_path}/notes.txt is a file" in text) == (1, True)
+    status, text = run("serve", "--port", "0", BEATRELAY_DATA=str(tmp_path / "notes.txt" / "data"), **KEYS)
+    assert (status, f"the data folder {tmp_path}/notes.txt/data is a file, or leads through one" in text) == (1, True)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.EROFS, "lies on a read-only file system"),
+        (errno.ENOSPC, "the disk is full; make room on it"),
+        (errno.EIO, "the disk fails"),
+        (errno.ENAMETOOLONG, "File name too long"),
+    ],
+)
+def test_what_a_data_folder_lacks_is_said_in_words(number: int, says: str) -> None:
+    text = unfit(Path("/data"), OSError(number, os.strerror(number)))
+    assert says in text
+    assert "the data folder /data" in text
+    assert f"user {os.geteuid()}" in text
+    assert "BEATRELAY_DATA" in text
 
 
 @pytest.mark.skipif(not Path("/proc/mounts").exists(), reason="this machine has no /proc/mounts to read")

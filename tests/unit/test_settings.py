@@ -41,6 +41,15 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(tmp_p
         ("BEATRELAY_PORT", "eighty", "whole number"),
         ("BEATAPI_BASE_URL", "api.beatapi.io", "http(s) origin"),
         ("BEATAPI_BASE_URL", "https://user:pw@api.beatapi.io", "http(s) origin"),
+        ("BEATAPI_BASE_URL", "https://api.beatapi.io:70000", "http(s) origin"),
+        ("BEATAPI_BASE_URL", "https://api.beatapi.io/v1/", "fragment; write https://api.beatapi.io"),
+        (
+            "BEATRELAY_PUBLIC_URL",
+            "HTTPS://relay.example.com:8443/relay?a=1#b",
+            "; write https://relay.example.com:8443",
+        ),
+        ("BEATRELAY_PUBLIC_URL", "https://relay.example.com?a=1", "; write https://relay.example.com"),
+        ("BEATRELAY_PUBLIC_URL", "http://[::1]:8787/#top", "; write http://[::1]:8787"),
         ("BEATRELAY_TIMEOUT_SECONDS", "nan", "0.1 to 600"),
         ("BEATRELAY_ALLOW_PRIVATE", "10.0.0.0/99", "networks"),
         ("BEATAPI_CONTRACT", "newest", "auto, launch or current"),
@@ -52,6 +61,13 @@ def test_a_wrong_value_is_named_with_its_rule(name: str, value: str, rule: str) 
     message = refused({name: value})
     assert message.startswith(f"{name} is {value!r}; it must be ")
     assert rule in message
+
+
+@pytest.mark.parametrize(
+    "value", ["https://relay.example.com", "https://relay.example.com/", "HTTPS://relay.example.com//"]
+)
+def test_a_slash_at_the_end_of_an_origin_is_fine(value: str) -> None:
+    assert load({"BEATRELAY_PUBLIC_URL": value}).url == "https://relay.example.com"
 
 
 @pytest.mark.parametrize("value", ["secret-without-its-mark", "whsec_1234_masked"])
@@ -96,6 +112,11 @@ def test_connections_read_their_secrets_from_the_environment(tmp_path: Path) -> 
 @pytest.mark.parametrize("toml", ["port = 1", "[relay", "\x00"])
 def test_a_file_that_is_no_settings_file_is_refused(toml: str, tmp_path: Path) -> None:
     assert "beatrelay.toml" in refused({}, toml, tmp_path)
+
+
+def test_a_settings_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot be read by user [0-9]+: Is a directory"):
+        load({}, tmp_path)
 
 
 def test_clients_use_the_beat_api_key_until_the_relay_has_its_own() -> None:
