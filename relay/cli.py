@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from relay import __version__
+from relay.examples import teach
 from relay.settings import Settings, SettingsError, load
 from relay.settings_table import SETTINGS
 
@@ -123,6 +124,7 @@ def _add_commands() -> None:
 
 
 _add_commands()
+teach(main)
 
 if __name__ == "__main__":
     main()

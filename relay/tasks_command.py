@@ -63,11 +63,9 @@ def cancel_command(api: Api, task: str) -> None:
 @click.argument("priority", type=click.IntRange(-9, 9))
 @click.pass_obj
 def prioritise_command(api: Api, task: str, priority: int) -> None:
-    """Give TASK, which waits in the queue, another PRIORITY: -9 to 9, higher goes first. Write negative ones after --.
+    """Give TASK, which waits in the queue, another PRIORITY: -9 to 9, higher goes first.
 
-    \b
-    beatrelay tasks prioritise task_01... 5
-    beatrelay tasks prioritise -- task_01... -5
+    Write negative ones after --.
     """
     moved = api.call("POST", f"/relay/v1/tasks/{task}/priority", json={"priority": priority})
     click.echo(f"{moved['task_id']}: priority {moved['priority']}")

@@ -1,11 +1,14 @@
 """What holds for the repository as a whole: no reader and no reviewer has to look for it."""
 
 import ast
+import contextlib
 import importlib.metadata
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -256,6 +260,43 @@ def test_compose_starts_commands_that_exist() -> None:
 def test_the_examples_variables_are_those_of_compose() -> None:
     example = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert example == set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "compose.yaml").read_text()))
+
+
+def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    for name, child in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from commands(child, (*path, name))
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=" ".join(path)) for path, _ in commands(main) if path])
+def test_every_command_shows_examples_that_it_takes(path: tuple[str, ...], tmp_path: Path) -> None:
+    """They stand in relay/examples.py."""
+    text = CliRunner().invoke(main, [*path, "--help"], env={"COLUMNS": "100"}).output
+    _, found, block = text.partition("\n  Examples:\n")
+    examples = re.findall(r"    # (.+)\n    (.*\bbeatrelay .+)\n", block)
+    assert found, f"`beatrelay {' '.join(path)} --help` has no examples"
+    assert 1 <= len(examples) <= 2
+    for _, example in examples:
+        words = shlex.split(example)
+        words = words[words.index("beatrelay") + 1 :]
+        assert tuple(words[: len(path)]) == path
+        parse(words, tmp_path)
+
+
+def parse(words: list[str], folder: Path) -> None:
+    """Read a command line as the commands themselves would, and run nothing."""
+    command: click.Command = main
+    context: click.Context | None = None
+    with contextlib.chdir(folder):
+        for word in words:
+            if Path(word).suffix in (".csv", ".xlsx", ".yaml"):  # what must be there for the line to be taken
+                Path(word).parent.mkdir(exist_ok=True)
+                Path(word).touch()
+        Path("recipes").mkdir(exist_ok=True)
+        while isinstance(command, click.Group):
+            command = command.commands[words.pop(0)]
+        context = command.make_context(command.name, words)
+    assert not context.args
 
 
 def test_decisions_are_numbered_once_and_named_by_their_number() -> None:
