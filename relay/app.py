@@ -255,10 +255,10 @@ class Relay:
         self.batches.nudge()
         self.watches.news()
 
-    async def _batch_completed(self, batch: BatchRow, summary: Summary) -> None:
+    async def _batch_completed(self, batch: BatchRow, summary: Summary, ended_at: float) -> None:
         carried = labels(batch.tags, "", batch.client, batch.recipes)
         done = BatchDone(summary.id, summary.name, summary.done, summary.failed, summary.credits, carried)
-        await self.herald.batch_completed(done)
+        await self.herald.batch_completed(done, ended_at)
 
     async def unlock(self) -> None:
         """See that what is sealed in the journal can be opened. Raises :class:`relay.vault.VaultError`."""

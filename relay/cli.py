@@ -93,6 +93,7 @@ def openapi(check: bool, output: Path) -> None:
 
 
 def _add_commands() -> None:
+    from relay.backup.command import backup, restore
     from relay.batch_command import batch
     from relay.config_command import config
     from relay.connections_command import connections
@@ -107,6 +108,7 @@ def _add_commands() -> None:
     from relay.vault_command import vault
 
     for command in (
+        backup,
         batch,
         config,
         connections,
@@ -115,6 +117,7 @@ def _add_commands() -> None:
         demo,
         keys,
         recipes,
+        restore,
         sandbox,
         sheets,
         tasks,

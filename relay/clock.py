@@ -52,6 +52,17 @@ class SystemClock:
         return sortable(prefix, self._last_ms, chance)
 
 
+def minted_at(id: str) -> float | None:
+    """When an id was made by :func:`sortable` (Unix seconds); ``None``: it was not."""
+    digits = id.rpartition("_")[2]
+    if len(digits) != 32 or not digits.isascii() or not digits.isalnum():
+        return None
+    try:
+        return int(digits[:12], 16) / 1000
+    except ValueError:
+        return None
+
+
 def sortable(prefix: str, milliseconds: int, chance: bytes) -> str:
     """``prefix_`` and 32 hexadecimal digits: 48 bits of time, then 80 of chance. Sorts as text by time."""
     return f"{prefix}_{milliseconds:012x}{chance.hex()}"

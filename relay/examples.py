@@ -121,6 +121,16 @@ beatrelay tasks prioritise task_019e2b7c4d1f 9
 # after all others
 beatrelay tasks prioritise -- task_019e2b7c4d1f -9
 
+# while the relay serves; the folder must not be there yet
+beatrelay backup /mnt/backups/2026-11-26
+# every hour, without the videos
+beatrelay backup --no-media
+
+# onto a new machine, before its relay is started
+beatrelay restore /mnt/backups/2026-11-26
+# instead of the journal that is there; it is kept aside
+beatrelay restore /mnt/backups/2026-11-26 --replace
+
 # into the environment of a container
 beatrelay vault key
 # once a year, or when somebody leaves

@@ -24,6 +24,7 @@ _COLOURS = {
     "delivery.done": "green",
     "delivery.failed": "yellow",
     "delivery.dead": "bold red",
+    "delivery.held": "bold red",
     "webhook.received": "cyan",
 }
 

@@ -31,22 +31,25 @@ def list_command(api: Api, unconfirmed: bool, limit: int) -> None:
 
 
 @tasks.command("settle")
-@click.argument("task")
-@click.option("--adopt", metavar="PROVIDER_ID", help="It was accepted: this is Beat API's id of it.")
+@click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
+@click.option("--adopt", metavar="PROVIDER_ID", help="It was accepted: this is Beat API's id of it (of one TASK only).")
 @click.option("--resubmit", is_flag=True, help="It was not accepted: send it again.")
 @click.option("--abandon", is_flag=True, help="Give it up: it ends as failed.")
 @click.pass_obj
-def settle_command(api: Api, task: str, adopt: str | None, resubmit: bool, abandon: bool) -> None:
-    """Settle TASK, whose create was sent and never heard of again.
+def settle_command(api: Api, tasks: tuple[str, ...], adopt: str | None, resubmit: bool, abandon: bool) -> None:
+    """Settle TASK, whose create was sent and never heard of again, or is held after a restore; or several of them.
 
     Look at Beat API's dashboard first: --resubmit pays again if the first one was accepted after all.
     """
     if sum((adopt is not None, resubmit, abandon)) != 1:
         raise click.UsageError("decide one: --adopt PROVIDER_ID, --resubmit or --abandon")
+    if adopt is not None and len(tasks) > 1:
+        raise click.UsageError("--adopt names one task at Beat API, so it takes one TASK")
     decision = "adopt" if adopt is not None else "resubmit" if resubmit else "abandon"
     body = {"decision": decision, "provider_id": adopt}
-    settled = api.call("POST", f"/relay/v1/tasks/{task}/settle", json=body)
-    click.echo(f"{settled['id']}: {settled['status']}")
+    for task in tasks:
+        settled = api.call("POST", f"/relay/v1/tasks/{task}/settle", json=body)
+        click.echo(f"{settled['id']}: {settled['status']}")
 
 
 @tasks.command("cancel")

@@ -17,6 +17,7 @@ from relay.sheets.plan import CellProblem
 from relay.sheets.results import Result
 
 from .govern import Governor
+from .held import moment
 from .intake import Intake, Origin
 from .loop import Loop
 
@@ -58,7 +59,8 @@ class Line(NamedTuple):
     result: Result
 
 
-Completed = Callable[[BatchRow, Summary], Awaitable[None]]
+Completed = Callable[[BatchRow, Summary, float], Awaitable[None]]
+"""Called with when the last of its tasks ended at the provider (Unix seconds)."""
 
 
 class Batches(Loop):
@@ -145,14 +147,23 @@ class Batches(Loop):
             tasks: dict[int, str] = {}
             for row in rows[start : start + CHUNK]:
                 known = (row.identity, row.version)
-                origin = Origin(batch.client, batch.id, tags, batch.priority, known, recipes)
+                origin = Origin(batch.client, batch.id, tags, batch.priority, known, recipes, self._doubt(batch))
                 task = await self._intake.accept(row.workflow, row.request, row=row.facts, origin=origin)
                 tasks[row.number] = task.id
             await self._journal.batches.submitted(batch.id, tasks)
 
+    def _doubt(self, batch: BatchRow) -> str:
+        """Why rows of it may have become tasks that the journal has forgotten; empty if they cannot."""
+        restored = self._journal.restored
+        return restored.may_be_paid if restored is not None and batch.created_at < restored.at else ""
+
     async def _complete(self, batch: BatchRow) -> None:
         summary = await self.summary(batch)
-        await self._completed(batch, msgspec.structs.replace(summary, state="completed"))
+        ends = [
+            moment(decode(task.observed, Task)) for task in await self._journal.batches.tasks(batch.id) if task.observed
+        ]
+        ended_at = max(ends, default=self._clock.now())
+        await self._completed(batch, msgspec.structs.replace(summary, state="completed"), ended_at)
         await self._journal.batches.complete(batch.id, self._clock.now())
 
     def _seconds_left(self, tasks: list[RowTask], still_open: int) -> float | None:

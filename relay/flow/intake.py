@@ -42,6 +42,8 @@ class Origin(Struct, frozen=True):
     """Identity and version of a row of a sheet: the same again is the same task, for ever."""
     recipes: Sequence[str] = ()
     """Names of the recipes that alone may have its finishes; none: all that fit."""
+    doubt: str = ""
+    """Why it may have been paid for already: then it is not sent, but held as unconfirmed."""
 
 
 class Accepted(NamedTuple):
@@ -148,7 +150,13 @@ class Intake(Loop):
                 "warnings": list(warnings),
             },
         )
+        if origin.doubt:
+            operation.state, operation.due_at, operation.settled_at = "unconfirmed", None, now
+            operation.error = origin.doubt
         accepted = await self._journal.tasks.create(task, operation, entry, once=once)
+        if origin.doubt and accepted.id == task_id:
+            data = {"operation": operation.id, "attempt": 0, "reason": origin.doubt}
+            await self._journal.tasks.note(Entry(task_id=task_id, at=now, kind="operation.unconfirmed", data=data))
         self.nudge()
         return Accepted(accepted, new=accepted.id == task_id)
 

@@ -19,6 +19,7 @@ from relay.recipe import RecipeSet, Renderer
 
 from .announce import Announcer
 from .books import book
+from .held import hold, moment
 from .occasions import plan_dead, plan_update
 from .plan import ARCHIVE, labels_of, plan
 from .view import finished_task, own_task, row_of
@@ -83,6 +84,7 @@ class Observer:
             change = await self._change(task, told, source)
             if change is not None:
                 await self._announcer.announce(change)
+                self._hold(change, told.task)
             elif operation is None:
                 await self._journal.tasks.polled(task, self._next_poll(task, told.task), failed=False)
                 return task
@@ -98,6 +100,13 @@ class Observer:
                 continue
             self._changed()
             return change.task
+
+    def _hold(self, change: Change, task: Task) -> None:
+        """Old news after a restore may have been delivered by the life that the journal has forgotten. What has no id
+        at the provider is our own word, of this moment."""
+        restored = self._journal.restored
+        if restored is not None and task.id and moment(task) < restored.at:
+            hold(change.deliveries, restored)
 
     def _watch(self, change: Change, operation: Operation) -> None:
         """Settle ``operation`` with the news. The answer to an edit or a compose may still show the status from

@@ -11,6 +11,7 @@ from relay.journal import DeliveryRow, Journal, Occasion, TaskRow
 from relay.recipe import RecipeSet, Renderer
 from relay.recipe.reach import NAMES, nobody
 
+from .held import hold
 from .plan import Labels, NewId, labels_of, wanted
 
 UPDATED, DEAD, BATCH = "task.updated", "delivery.dead", "batch.completed"
@@ -101,8 +102,9 @@ class Herald:
         self._renderer = renderer
         self._changed = changed
 
-    async def batch_completed(self, batch: Batch) -> bool:
-        """``batch.completed``: every task of ``batch`` has finished. False: it was told before."""
+    async def batch_completed(self, batch: Batch, ended_at: float | None = None) -> bool:
+        """``batch.completed``: every task of ``batch`` has finished, the last at ``ended_at`` (default: now). False: it
+        was told before."""
         labels = structs.replace(batch.labels, batch=frozenset({batch.id, batch.name}))
         context: dict[str, Any] = {
             "batch": {
@@ -113,12 +115,23 @@ class Herald:
                 "credits": batch.credits,
             }
         }
-        return await self.announce(BATCH, batch.id, self._clock.now(), context, self._recipes(), labels)
+        now = self._clock.now()
+        since = now if ended_at is None else ended_at
+        return await self.announce(BATCH, batch.id, now, context, self._recipes(), labels, since=since)
 
     async def announce(
-        self, event: str, what: str, at: float, context: dict[str, Any], recipes: RecipeSet, labels: Labels
+        self,
+        event: str,
+        what: str,
+        at: float,
+        context: dict[str, Any],
+        recipes: RecipeSet,
+        labels: Labels,
+        *,
+        since: float | None = None,
     ) -> bool:
-        """Write the occasion down; ``what`` names it among those of its event."""
+        """Write the occasion down; ``what`` names it among those of its event. ``since`` (default: ``at``) is when it
+        could have been told first."""
         event_id = self._clock.new_id("evt")
         occasion = Occasion(
             event_id=event_id,
@@ -130,6 +143,9 @@ class Herald:
             context=_text(context),
         )
         planned = _planned(occasion, context, recipes, self._renderer, self._clock.new_id, labels, [])
+        restored = self._journal.restored
+        if restored is not None and (at if since is None else since) < restored.at:
+            hold(planned[1], restored)
         new = await self._journal.occasions.add(*planned)
         if new and planned[1]:
             self._changed()

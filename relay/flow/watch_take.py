@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from relay.clock import Clock
+from relay.clock import Clock, minted_at
 from relay.contract import TERMINAL, Task, decode
 from relay.contract.pricing import Estimate, amount, billionths
 from relay.journal import CLIENT, Journal, Known, Spending, WatchedRow, WatchedState
@@ -61,13 +61,14 @@ class Taker:
         return taken
 
     async def resume(self, rows: Sequence[WatchedRow]) -> None:
-        """Ask for rows that were written down as about to be taken; asking again changes nothing."""
+        """Ask for rows that were written down as about to be taken; asking again changes nothing. The error of such a
+        row says why it may have been paid for already."""
         due = [row for row in rows if row.state == "taking"]
         for row in due:
-            origin = msgspec.structs.replace(self._origin, row=(row.identity, row.version))
+            origin = msgspec.structs.replace(self._origin, row=(row.identity, row.version), doubt=row.error)
             accepted = await self._intake.accept_row(row.workflow, row.request, origin, facts=row.facts)
             if accepted.task.row_version == row.version:
-                row.state, row.task_id = "taken", accepted.task.id
+                row.state, row.task_id, row.error = "taken", accepted.task.id, ""
             else:
                 row.state, row.error = "changed", CHANGED
         await self._journal.watched.put(due)
@@ -87,12 +88,20 @@ class Taker:
             request=msgspec.json.encode(row.plan.request).decode(),
             facts=msgspec.json.encode(facts).decode(),
             state=verdict.state,
-            error=verdict.error,
+            error=verdict.error or (self._doubt(row, earlier) if verdict.state == "taking" else ""),
             task_id=verdict.task_id,
             written=written,
             held=dict(earlier.held) if earlier else {},
             updated_at=self._clock.now(),
         )
+
+    def _doubt(self, row: SeenRow, earlier: WatchedRow | None) -> str:
+        """Why the row may have been taken before: it has an id from before the journal was put back from a copy, and
+        the journal does not know it."""
+        restored = self._journal.restored
+        if restored is None or earlier is not None or (minted_at(row.id) or 0.0) >= restored.at:
+            return ""
+        return restored.may_be_paid
 
     async def judge(self, rows: Sequence[SeenRow], scope: str) -> list[Verdict]:
         """What would become of these rows now; nothing is asked for."""

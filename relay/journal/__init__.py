@@ -31,8 +31,10 @@ from .model import (
 from .occasions import Occasion, Occasions
 from .people import LinkRow, PeopleStore, SessionRow, UserRow
 from .queue import Claimed, Due, Funds, Load, QueueStore
+from .restored import Held, Restored
 from .sealed import place_of
 from .sqlite import SqliteJournal
+from .sqlite_copy import StoredFile, adapt, alone, copy_journal, last_word, remove, stored_files, swap_in, to_disk
 from .watched import CLIENT, Spending, WatchedRow, WatchedState, WatchedStore, WatchedTask
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "EventStore",
     "Finish",
     "Funds",
+    "Held",
     "InUse",
     "Journal",
     "JournalError",
@@ -90,6 +93,7 @@ __all__ = [
     "Receipt",
     "Receipts",
     "Received",
+    "Restored",
     "RowState",
     "RowTask",
     "SessionRow",
@@ -98,6 +102,7 @@ __all__ = [
     "Source",
     "Spending",
     "SqliteJournal",
+    "StoredFile",
     "Superseded",
     "TaskRow",
     "Tasks",
@@ -108,5 +113,13 @@ __all__ = [
     "WatchedState",
     "WatchedStore",
     "WatchedTask",
+    "adapt",
+    "alone",
+    "copy_journal",
+    "last_word",
     "place_of",
+    "remove",
+    "stored_files",
+    "swap_in",
+    "to_disk",
 ]

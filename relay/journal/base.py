@@ -38,6 +38,7 @@ from .occasions import Occasions
 from .people import PeopleStore
 from .queue import QueueStore
 from .recipes import RecipeVersions
+from .restored import Restored
 from .sealed import SealedStore
 from .secrets import SecretStore
 from .watched import WatchedStore
@@ -278,6 +279,11 @@ class Journal(Protocol):
 
     @property
     def watched(self) -> WatchedStore: ...
+
+    @property
+    def restored(self) -> Restored | None:
+        """The last time that this journal was put back from a copy; ``None``: never. The same until it is closed."""
+        ...
 
     async def pulse(self) -> Pulse: ...
 

@@ -22,6 +22,7 @@ from .folder import take
 from .migrations import migrations
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import Pulse
+from .restored import Restored
 from .sqlite_batches import SqliteBatches
 from .sqlite_connections import SqliteConnections
 from .sqlite_deliveries import SqliteDeliveries
@@ -36,6 +37,7 @@ from .sqlite_people import SqlitePeople
 from .sqlite_queue import SqliteQueue
 from .sqlite_receipts import SqliteReceipts
 from .sqlite_recipes import SqliteRecipes
+from .sqlite_restore import last_restore
 from .sqlite_retention import forget
 from .sqlite_sealed import SqliteSealed
 from .sqlite_secrets import SqliteSecrets
@@ -50,7 +52,8 @@ Read = Callable[[sqlite3.Connection], T]
 class SqliteJournal:
     """A journal in one SQLite file. Open it with :meth:`open` (a relay) or :meth:`inspect` (a reader)."""
 
-    def __init__(self, path: Path, writer: Writer | None, lock: int | None) -> None:
+    def __init__(self, path: Path, writer: Writer | None, lock: int | None, restored: Restored | None = None) -> None:
+        self.restored = restored
         self._path = path
         self._writer = writer
         self._lock = lock
@@ -91,7 +94,7 @@ class SqliteJournal:
         except BaseException:
             os.close(lock)
             raise
-        return cls(path, Writer(connection), lock)
+        return cls(path, Writer(connection), lock, last_restore(connection))
 
     @classmethod
     def inspect(cls, path: Path) -> "SqliteJournal":
@@ -179,7 +182,7 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         connection.row_factory = sqlite3.Row
-        _refuse_newer(connection, path)
+        refuse_newer(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA busy_timeout = 5000")
@@ -196,8 +199,9 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
-    """An older relay knows nothing of what a newer one remembers, and would spend or send by half of it."""
+def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises :class:`JournalError` for a journal of a newer relay: an older one knows nothing of what that remembers,
+    and would spend or send by half of it."""
     known = {step.name for step in migrations.pending(Database(memory=True))}  # an empty journal needs them all
     unknown = [step.name for step in migrations.applied(Database(connection)) if step.name not in known]
     if unknown:

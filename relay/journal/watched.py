@@ -10,8 +10,9 @@ from .batches import RowTask
 CLIENT = "sheet:"
 """Who asks for a sheet's tasks: this and the sheet's name; the name alone is their batch."""
 WatchedState = Literal["taking", "taken", "waiting", "invalid", "changed"]
-"""``taking``: written down, and about to become a task. ``taken``: ``task_id`` is its task. ``waiting``: the sheet may
-spend no more now. ``invalid``: cannot be asked for. ``changed``: asked for before with other content."""
+"""``taking``: written down, and about to become a task; its error says why it may have been paid for already.
+``taken``: ``task_id`` is its task. ``waiting``: the sheet may spend no more now. ``invalid``: cannot be asked for.
+``changed``: asked for before with other content."""
 
 
 class WatchedRow(Struct, kw_only=True):

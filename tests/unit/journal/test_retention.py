@@ -54,8 +54,8 @@ KEPT = {
     "watched_rows": "so that no row of a watched sheet becomes a second task",
     "waits": "goes with what it waits for",
 }
-BOUNDED = {"baselines", "turns", "lanes", "connections", "endpoints", "api_keys", "users", "secrets"}
-"""As many as there are people, keys, batches and places."""
+BOUNDED = {"baselines", "turns", "lanes", "connections", "endpoints", "api_keys", "users", "secrets", "restores"}
+"""As many as there are people, keys, batches, places and restores."""
 
 
 @pytest.fixture
