@@ -3,8 +3,14 @@
 import asyncio
 import errno
 import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
+
+import httpx
 
 from .base import ConnectionSettings, Connector, ConnectorConfig, Delivery, MediaFile, Outcome, Reject, Retry
 from .files import safe_join, write_atomically
@@ -46,6 +52,12 @@ class Folder(Connector):
             why = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror or error)
             raise Retry(f"{root} could not be written to: {why}") from error
 
+    async def check(self, connection: Mapping[str, str], http: httpx.AsyncClient) -> str:  # noqa: ARG002 (for others)
+        root = connection.get("root")
+        if not root:
+            raise Reject("the connection's `root` is empty: the folder that files go to")
+        return await asyncio.to_thread(_tried, root)
+
     async def _place(self, media: MediaFile, target: Path, key: str) -> Outcome:
         for place in (target, target.with_stem(f"{target.stem}-{media.sha256[:8]}")):
             if not await asyncio.to_thread(place.exists):
@@ -54,6 +66,23 @@ class Folder(Connector):
             if await asyncio.to_thread(_same, place, media):
                 return _outcome(place, media, already=True)
         raise Reject(f"{target} is there already, with other content, and so is its alternative name")
+
+
+def _tried(path: str) -> str:
+    """Write there without leaving anything; where the folder is not made yet, where it would be made."""
+    root = Path(path).expanduser().absolute()
+    there = next(place for place in (root, *root.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+        free = shutil.disk_usage(there).free
+    except OSError as error:
+        raise Reject(
+            f"nothing can be written to {there} ({error.strerror or error}): let the relay's user, number"
+            f" {os.geteuid()}, write there, or choose another `root`"
+        ) from error
+    made = "" if there == root else ", which is made with the first of them"
+    return f"files go to {root}{made}; {free / 1e9:.1f} GB are free there"
 
 
 def _target(root: str, path: str) -> Path:

@@ -202,3 +202,28 @@ async def test_writing_is_all_or_nothing(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await writing
     assert list(tmp_path.iterdir()) == []
+
+
+async def check(root: Path | str) -> str:
+    async with httpx.AsyncClient() as client:
+        return await Folder().check({"root": str(root)}, client)
+
+
+async def test_a_check_writes_for_a_try_and_leaves_nothing(tmp_path: Path) -> None:
+    assert (await check(tmp_path)).startswith(f"files go to {tmp_path}; ")
+    assert (await check(tmp_path / "a/b")).startswith(
+        f"files go to {tmp_path}/a/b, which is made with the first of them; "
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_check_says_the_whole_path_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert f"files go to {tmp_path}/videos," in await check("videos")
+
+
+async def test_a_check_says_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for root, why in ((tmp_path / "file", "Not a directory"), ("/proc/nowhere", "/proc"), ("", "`root` is empty")):
+        with pytest.raises(Reject, match=why):
+            await check(root)
