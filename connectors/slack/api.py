@@ -25,6 +25,8 @@ class Api:
         self._connection = connection
         self._http = http
         self._at = at
+        self.scopes: frozenset[str] | None = None
+        """What the token may do, as the last answer told; ``None`` if it did not."""
 
     @property
     def workspace(self) -> str:
@@ -44,6 +46,22 @@ class Api:
         if known.get("ok") is not True:
             raise refusal(method, known)
         return known
+
+    async def channel_id(self, channel: str) -> str:
+        """The id of a channel given as ``#name``; an id stays as it is."""
+        if not channel.startswith("#"):
+            return channel
+        cursor: str | None = None
+        while True:
+            answer = await self.call(
+                "conversations.list", types="public_channel,private_channel", limit="200", cursor=cursor
+            )
+            for known in answer.get("channels", []):
+                if known.get("name") == channel[1:]:
+                    return str(known["id"])
+            cursor = next_page(answer)
+            if cursor is None:
+                raise Retry(f"the channel {channel} is not among those that the bot can see: /invite the bot there")
 
     async def webhook(self, message: Mapping[str, Any]) -> None:
         """Post through the incoming webhook."""
@@ -67,11 +85,19 @@ class Api:
                 text, _ = await read_answer(response, ANSWER_LIMIT)
         except (httpx.InvalidURL, httpx.TransportError) as error:
             raise unreachable(error) from error
+        told = response.headers.get("x-oauth-scopes")
+        self.scopes = None if told is None else frozenset(told.replace(",", " ").split())
         status = response.status_code
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             after = retry_after(response.headers, self._at)
             raise Retry(f"{what}: Slack answered {status}", after=after, detail={"status": status})
         return status, text
+
+
+def next_page(answer: Mapping[str, Any]) -> str | None:
+    """Where the next page begins; ``None`` after the last."""
+    metadata: Mapping[str, Any] = answer.get("response_metadata") or {}
+    return metadata.get("next_cursor") or None
 
 
 def _text(value: Any) -> str:

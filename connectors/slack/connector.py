@@ -9,6 +9,7 @@ import httpx
 from connectors.base import Connector, Delivery, DeliveryError, Outcome, Reject
 
 from .api import Api
+from .check import reach
 from .errors import Refused
 from .file import File
 from .message import Messages, content_of
@@ -57,8 +58,7 @@ class Slack(Connector):
         known = read_connection(connection)
         if known.webhook_url:
             return "an incoming webhook cannot be tried without posting; its first delivery will tell"
-        answer = await Api(known, http, time.time()).call("auth.test")
-        return f"reaches the workspace {answer.get('team')} as {answer.get('user')}"
+        return await reach(Api(known, http, time.time()), known)
 
 
 async def _shown(api: Api, delivery: Delivery, config: SlackConfig, channel: str, ts: str) -> dict[str, str]:

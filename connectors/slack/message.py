@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.base import Delivery, Reject, Retry
+from connectors.base import Delivery, Reject
 
-from .api import Api
+from .api import Api, next_page
 from .errors import Refused
 from .pace import Pace
 from .settings import SlackConfig
@@ -69,7 +69,7 @@ class Messages:
             return noted["channel"], noted["ts"]
         if "sending" not in noted:
             return None
-        channel = await self._channel_id(noted["sending"])
+        channel = await self._api.channel_id(noted["sending"])
         ts = await self._find(channel, noted["thread"], noted["at"] - 300)
         if ts is None:
             return None
@@ -93,28 +93,13 @@ class Messages:
                 metadata: dict[str, Any] = message.get("metadata") or {}
                 if metadata.get("event_payload", {}).get("delivery") == self._delivery.key:
                     return str(message["ts"])
-            cursor = _next(answer)
+            cursor = next_page(answer)
             if cursor is None:
                 return None
         raise Reject(
             "the answer to an earlier attempt was lost, and the channel is too busy to tell whether the message is"
             " there; look, and replay this delivery as a new one if it is not"
         )
-
-    async def _channel_id(self, channel: str) -> str:
-        if not channel.startswith("#"):
-            return channel
-        cursor: str | None = None
-        while True:
-            answer = await self._api.call(
-                "conversations.list", types="public_channel,private_channel", limit="200", cursor=cursor
-            )
-            for known in answer.get("channels", []):
-                if known.get("name") == channel[1:]:
-                    return str(known["id"])
-            cursor = _next(answer)
-            if cursor is None:
-                raise Retry(f"the channel {channel} is not among those that the bot can see")
 
     async def _task_message(self) -> tuple[str, str] | None:
         noted = await self._delivery.task_notes.get(f"message {self._channel}")
@@ -132,9 +117,3 @@ class Messages:
 def content_of(config: SlackConfig) -> dict[str, Any]:
     """What a message says, for ``chat.postMessage`` and ``chat.update``."""
     return {"text": config.text, "blocks": config.blocks or None}
-
-
-def _next(answer: Mapping[str, Any]) -> str | None:
-    """Where the next page begins; ``None`` after the last."""
-    metadata: Mapping[str, Any] = answer.get("response_metadata") or {}
-    return metadata.get("next_cursor") or None

@@ -97,7 +97,8 @@ class FakeSlack:
         status, text = self._work(what, headers, body, scope["query_string"].decode(), host)
         if fault == "lost":
             raise ConnectionAbortedError("the script says that this answer is lost")
-        return await _answer(send, status, text, [])
+        told = [(b"x-oauth-scopes", ",".join(sorted(self.scopes)).encode())] if what in SCOPES else []
+        return await _answer(send, status, text, told)
 
     def _full(self, channel: str) -> bool:
         if self.clock is None:

@@ -181,9 +181,45 @@ async def test_a_webhook_posts_and_says_what_it_cannot(slack: Workspace) -> None
         await slack.deliver(SlackConfig(text="done"), **webhook, token="xoxb-test")
 
 
-async def test_a_check_names_the_workspace(slack: Workspace) -> None:
+async def check(slack: Workspace, **connection: str) -> str:
     async with httpx.AsyncClient(trust_env=False) as client:
-        assert await Slack().check(slack.connection, client) == "reaches the workspace Beat as relay"
+        return await Slack().check({**slack.connection, **connection}, client)
+
+
+async def test_a_check_names_the_workspace_and_finds_the_channel(slack: Workspace) -> None:
+    for channel in ("#releases", "C0RELEASES"):
+        assert await check(slack, channel=channel) == f"reaches the workspace Beat as relay; is in {channel}"
+    assert await check(slack, channel="") == "reaches the workspace Beat as relay"
+    assert slack.fake.messages == []
+
+
+@pytest.mark.parametrize(
+    ("channel", "said"),
+    [
+        ("#nope", "the channel #nope is not among"),
+        ("C0NOPE", "there is no such channel"),
+        ("#outside", "/invite @your"),
+    ],
+)
+async def test_a_check_says_of_a_channel_that_no_message_would_reach_it(
+    slack: Workspace, channel: str, said: str
+) -> None:
+    with pytest.raises((Reject, Retry), match=said):
+        await check(slack, channel=channel)
+    slack.fake.scopes.add("chat:write.public")
+    if channel == "#outside":
+        assert "posts to #outside without being in it" in await check(slack, channel=channel)
+
+
+async def test_a_check_says_which_scopes_are_missing_and_what_for(slack: Workspace) -> None:
+    slack.fake.scopes -= {"files:write", "channels:history"}
+    said = await check(slack)
+    assert "whether it is in #releases, the first message will tell" in said
+    assert "without channels:history or groups:history, a message whose answer was lost cannot be looked up" in said
+    assert "without files:write, the video itself cannot be shown" in said
+    slack.fake.scopes.remove("chat:write")
+    with pytest.raises(Reject, match="add the scope chat:write"):
+        await check(slack)
 
 
 @pytest.mark.parametrize("block", range(4))
@@ -217,7 +253,8 @@ async def test_a_webhook_killed_after_its_answer_says_it_twice(tmp_path: Path) -
 
 def test_slacks_own_client_agrees_with_the_fake(slack: Workspace) -> None:
     client = WebClient("xoxb-test", base_url=f"{slack.url}/api/")
-    assert client.auth_test()["user"] == "relay"
+    known = client.auth_test()
+    assert (known["user"], known.headers["x-oauth-scopes"]) == ("relay", ",".join(sorted(slack.fake.scopes)))
     metadata = {"event_type": "e", "event_payload": {"delivery": "d"}}
     posted = client.chat_postMessage(channel="#releases", text="a", metadata=metadata)
     client.chat_update(channel=posted["channel"], ts=posted["ts"], text="b")
