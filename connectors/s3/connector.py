@@ -4,11 +4,12 @@ import hashlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import httpx
 
-from connectors.base import Connector, Delivery, MediaFile, Outcome, Reject, Retry
+from connectors.base import Connector, Delivery, DeliveryError, MediaFile, Outcome, Reject, Retry
 
 from .errors import Answer
 from .multipart import Multipart
@@ -188,7 +189,8 @@ def _filled(values: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _try_out(storage: Storage, key: str) -> str:
-    """Write, write again, look, delete. Returns what was found out about creating without overwriting."""
+    """Write, write again, look, delete. Returns what was found out about creating without overwriting, and about
+    deleting, which only this needs."""
     body = b"beatrelay: a check; it may be deleted"
     headers = {"content-type": "text/plain", "x-amz-meta-sha256": "check"}
     sha256 = hashlib.sha256(body).hexdigest()
@@ -196,14 +198,26 @@ async def _try_out(storage: Storage, key: str) -> str:
         await storage.create(key, lambda: body, headers, size=len(body), sha256=sha256, only_new=True)
         again = await storage.create(key, lambda: body, headers, size=len(body), sha256=sha256, only_new=True)
         found = await storage.look(key)
-    finally:
-        await storage.delete(key)
+    except DeliveryError:
+        with suppress(DeliveryError):  # what went wrong first is what is to be told
+            await storage.delete(key)
+        raise
+    left = await _left(storage, key)
     if found is None:
         raise Reject(
             "the bucket can be written to but not looked into; allow s3:GetObject, so that repeats are noticed"
         )
     if storage.learnt.no_condition:
-        return "conditional creates are refused, so it is looked before each write"
+        return f"conditional creates are refused, so it is looked before each write{left}"
     if again is not None:
-        return "conditional creates are ignored, so it is looked before each write"
-    return "conditional creates work"
+        return f"conditional creates are ignored, so it is looked before each write{left}"
+    return f"conditional creates work{left}"
+
+
+async def _left(storage: Storage, key: str) -> str:
+    """Delete what the check wrote; what to say if that is not allowed."""
+    try:
+        await storage.delete(key)
+    except Reject:
+        return f"; its test object {key} may not be deleted with these credentials, so delete it yourself"
+    return ""

@@ -82,7 +82,7 @@ def refusal(answer: Answer, doing: str, at: float) -> DeliveryError:
         return Retry(f"{said}; this machine's clock and the service's differ too much: set it", detail=detail)
     if code in _MAY_PASS or answer.status >= 500 or answer.status in (408, 409, 425, 429):
         return Retry(said, after=after, detail=detail)
-    region = answer.headers.get("x-amz-bucket-region")
+    region = answer.headers.get("x-amz-bucket-region") or answer.one("Region")
     if code in _MENDABLE or answer.status in _REDIRECTS:
         hint = _MENDABLE.get(code, _MENDABLE["PermanentRedirect"])
         return Reject(f"{said}: {hint}{f'; the bucket is in {region}' if region else ''}", detail=detail)

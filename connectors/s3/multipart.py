@@ -64,7 +64,7 @@ class Multipart:
         answer = await self._storage.request("POST", key, query={"uploads": ""}, headers=headers)
         upload = answer.one("UploadId")
         if not answer.ok or not upload:
-            raise refusal(answer, f"starting to write {key}", self._storage.now())
+            raise refusal(answer, "beginning to write the object", self._storage.now())
         await self._note(key, upload)
         return upload
 
@@ -78,7 +78,7 @@ class Multipart:
             if answer.status == HTTPStatus.NOT_FOUND:
                 return None
             if not answer.ok:
-                raise refusal(answer, f"asking which parts of {key} arrived", self._storage.now())
+                raise refusal(answer, "asking which parts arrived", self._storage.now())
             numbers = [int(number) for number in answer.all("PartNumber")]
             tags |= zip(numbers, answer.all("ETag"), strict=True)
             if answer.one("IsTruncated") != "true" or not numbers:
@@ -104,7 +104,7 @@ class Multipart:
         query, sha256 = {"uploadId": upload, "partNumber": str(number)}, hashlib.sha256(part).hexdigest()
         answer = await self._storage.request("PUT", key, query=query, body=_slices(part), size=len(part), sha256=sha256)
         if not answer.ok:
-            raise await self._over(answer, f"writing part {number} of {key}")
+            raise await self._over(answer, "writing a part of the object")
         return answer.headers.get("etag", "")
 
     async def _complete(self, key: str, upload: str, tags: list[str], *, only_new: bool) -> Answer | None:
@@ -124,7 +124,7 @@ class Multipart:
                 await self.leave_nothing()
                 return None
             if not self._storage.learn(answer, condition):
-                raise await self._over(answer, f"putting the parts of {key} together")
+                raise await self._over(answer, "putting the parts together")
 
     async def _over(self, answer: Answer, doing: str) -> Exception:
         """The error for an upload that failed; unless it can go on later, its parts are removed first."""
@@ -139,7 +139,7 @@ class Multipart:
     async def _abort(self, key: str, upload: str) -> None:
         answer = await self._storage.request("DELETE", key, query={"uploadId": upload})
         if not answer.ok and answer.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
-            raise refusal(answer, f"removing the unfinished upload of {key}", self._storage.now())
+            raise refusal(answer, "removing the unfinished upload", self._storage.now())
 
     async def _abort_all(self, key: str) -> None:
         answer = await self._storage.request("GET", "", query={"uploads": "", "prefix": key})

@@ -88,7 +88,7 @@ class Storage:
         if answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
             return None
         if not answer.ok:
-            raise refusal(answer, f"looking at {key}", self.now())
+            raise refusal(await self._in_words(key, answer), "looking at the object", self.now())
         of = answer.headers
         return Found(
             size=int(of.get("content-length", "-1")),
@@ -96,6 +96,14 @@ class Storage:
             etag=of.get("etag", "").strip('"'),
             version=of.get("x-amz-version-id", ""),
         )
+
+    async def _in_words(self, key: str, refused: Answer) -> Answer:
+        """The same refusal with its reason: an answer to HEAD has no body that could say that credentials have ended
+        or that the region is another one."""
+        if refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return refused
+        said = await self.request("GET", key, headers={"range": "bytes=0-0"})
+        return refused if said.ok or not said.code else said
 
     async def create(
         self,
@@ -116,7 +124,7 @@ class Storage:
             if answer.status == HTTPStatus.PRECONDITION_FAILED and "if-none-match" in extra:
                 return None
             if not self.learn(answer, extra):
-                raise refusal(answer, f"writing {key}", self.now())
+                raise refusal(answer, "writing the object", self.now())
 
     def learn(self, answer: Answer, sent: Mapping[str, str]) -> bool:
         """Whether the service refused one of the ``sent`` headers, not the request; it is left out from now on."""
@@ -139,7 +147,7 @@ class Storage:
     async def delete(self, key: str) -> None:
         answer = await self.request("DELETE", key)
         if not answer.ok and answer.status != HTTPStatus.NOT_FOUND:
-            raise refusal(answer, f"deleting {key}", self.now())
+            raise refusal(answer, "deleting the object", self.now())
 
     def link(self, key: str, seconds: int) -> str:
         """A URL that lets anybody read ``key`` for ``seconds``."""

@@ -59,6 +59,21 @@ class Service:
         return [(b"x-amz-meta-sha256", self.kept[path][1].encode())]
 
 
+class Refusing(Service):
+    """A service that refuses some methods, as Amazon does: an answer to HEAD has no body."""
+
+    def __init__(self, methods: set[str], code: str) -> None:
+        super().__init__("x-none", (501, ""))
+        self.methods, self.code = methods, code
+
+    def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, list[Any]]:
+        if method not in self.methods:
+            return super()._answer(method, path, headers, body)
+        status = 403 if self.code == "AccessDenied" else 400
+        text = f"<Error><Code>{self.code}</Code><Message>no</Message><Region>eu-central-1</Region></Error>"
+        return status, "" if method == "HEAD" else text, []
+
+
 NO_CONDITION = (501, "<Error><Code>NotImplemented</Code></Error>")
 NO_CHECKSUM = (400, "<Error><Code>InvalidArgument</Code><Message>x-amz-checksum-sha256?</Message></Error>")
 
@@ -90,6 +105,37 @@ async def test_a_check_says_what_is_refused(service: tuple[Service, str]) -> Non
         said = await S3().check({**CONNECTION, "endpoint": service[1]}, client)
     assert "are refused" in said
     assert service[0].kept == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("AccessDenied", "allow them s3:PutObject"),
+        ("ExpiredToken", "the temporary credentials have ended"),
+        ("AuthorizationHeaderMalformed", "`region` is wrong; the bucket is in eu-central-1"),
+    ],
+)
+async def test_a_check_tells_what_went_wrong_first_and_why(code: str, said: str) -> None:
+    """Not that the clearing up failed, too; nor nothing, as an answer to HEAD."""
+    service = Refusing({"PUT", "HEAD", "GET", "DELETE"}, code)
+    with running(service) as url:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            connection = {**CONNECTION, "endpoint": url}
+            with pytest.raises(Reject, match=r"^writing the object: ") as caught:
+                await S3().check(connection, client)
+            with pytest.raises(Reject) as died:
+                await S3().deliver(S3Config(key="a"), a_delivery(client, connection, media=Bytes(b"v")))
+    assert said in str(caught.value)
+    assert said in str(died.value)
+
+
+async def test_a_check_that_may_not_delete_says_what_it_leaves() -> None:
+    service = Refusing({"DELETE"}, "AccessDenied")
+    with running(service) as url:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            said = await S3().check({**CONNECTION, "endpoint": url}, client)
+    (left,) = service.kept
+    assert f"its test object {left.removeprefix('/b-1/')} may not be deleted" in said
 
 
 async def test_a_link_is_signed_as_amazon_documents_it() -> None:
