@@ -86,7 +86,7 @@ async def _server(connection: EmailConnection, http: httpx.AsyncClient) -> Serve
     port = connection.port or str(PORTS[connection.tls])
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise Reject(f"the connection's `port` is {port!r}; it must be a number from 1 to 65535")
-    (sender,) = _set(EmailMessage(), "from", connection.sender) or [""]
+    sender = _from(EmailMessage(), connection)
     return Server(
         host=connection.host,
         port=int(port),
@@ -102,11 +102,11 @@ async def _message(
     config: EmailConfig, connection: EmailConnection, delivery: Delivery
 ) -> tuple[EmailMessage, list[str]]:
     message = EmailMessage()
-    (sender,) = _set(message, "from", connection.sender)
+    sender = _from(message, connection)
     to = _set(message, "to", config.to)
     cc = _set(message, "cc", config.cc)
-    bcc = _set(EmailMessage(), "to", config.bcc)  # who gets a copy unseen stands on no envelope but the server's
-    _set(message, "reply-to", config.reply_to)
+    bcc = _set(EmailMessage(), "bcc", config.bcc)  # who gets a copy unseen stands on no envelope but the server's
+    _set(message, "reply-to", config.reply_to, "reply_to")
     if not to:
         raise Reject("the step says no recipient: `to:` is empty")
     _plain(message, "subject", config.subject)
@@ -144,22 +144,33 @@ def _link(delivery: Delivery) -> str:
     return "\n".join(str(file["url"]) for file in files)
 
 
-def _plain(message: EmailMessage, name: str, value: str) -> None:
+def _from(message: EmailMessage, connection: EmailConnection) -> str:
+    """The sender as a header; gives the address bare."""
+    given = _set(message, "from", connection.sender, "sender")
+    if len(given) != 1:
+        raise Reject(f"the connection's `sender` is {connection.sender[:200]!r}; it must hold one mail address")
+    return given[0]
+
+
+def _plain(message: EmailMessage, name: str, value: str, field: str = "") -> None:
     """A header; one with a line break in it would be two, the second of somebody else's making."""
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise Reject(f"`{name}` holds a line break or another control character; use a filter such as `| trim`")
+        raise Reject(
+            f"`{field or name}` holds a line break or another control character; use a filter such as `| trim`"
+        )
     if value:
         message[name] = value
 
 
-def _set(message: EmailMessage, name: str, value: list[str] | str) -> list[str]:
-    """Addresses as a header; gives them bare. Raises :class:`Reject` for what is no address."""
+def _set(message: EmailMessage, name: str, value: list[str] | str, field: str = "") -> list[str]:
+    """Addresses as a header; gives them bare. Raises :class:`Reject` for what is no address, by the name of its
+    ``field`` in the step or connection."""
     listed = [value] if isinstance(value, str) else value
-    _plain(message, name, ", ".join(one for one in listed if one.strip()))
+    _plain(message, name, ", ".join(one for one in listed if one.strip()), field)
     if message[name] is None:
         return []
     header = message[name]
     wrong = [str(address) for address in header.addresses if not address.username or "." not in address.domain]
     if header.defects or wrong or not header.addresses:
-        raise Reject(f"`{name}` is {str(header)[:200]!r}; it must hold mail addresses such as mia@example.com")
+        raise Reject(f"`{field or name}` is {str(header)[:200]!r}; it must hold mail addresses such as mia@example.com")
     return [address.addr_spec for address in header.addresses]

@@ -13,6 +13,7 @@ from .connection_links import (
     MAKE_HOOKS,
     MAKE_KEYS,
     N8N,
+    N8N_KEYS,
     PIPEDREAM,
     SHEETS,
     SLACK_APPS,
@@ -147,10 +148,11 @@ _FOLDER = {
 }
 
 
-def _tool(title: str, slug: str, text: str, where: str, link: Link, main: tuple[str, ...] = ("url",)) -> Guide:
-    """A no-code tool: it is called by HTTP at a URL that it gives."""
-    own = {"url": Hint("URL of the hook", where, link), "value": Hint("Key", "", MAKE_KEYS)}
-    return Guide(title, "http", text, slug, main, _HTTP, ("url",), own if "value" in main else {"url": own["url"]})
+def _tool(title: str, slug: str, text: str, where: str, link: Link, keys: Link | None = None) -> Guide:
+    """A no-code tool, called by HTTP at a URL that it gives. ``keys``: where it asks for a header of one's own."""
+    own = {"url": Hint("URL of the hook", where, link)} | ({"value": Hint("Key", "", keys)} if keys else {})
+    main = ("url", "header", "value") if keys else ("url",)
+    return Guide(title, "http", text, slug, main, _HTTP, ("url",), own)
 
 
 GUIDES: dict[str, Guide] = {
@@ -200,7 +202,7 @@ GUIDES: dict[str, Guide] = {
         "In the scenario add *Webhooks*, *Custom webhook*, and copy its address. Guard it with a key: header"
         " `x-make-apikey`.",
         MAKE_HOOKS,
-        ("url", "header", "value"),
+        MAKE_KEYS,
     ),
     "n8n": _tool(
         "n8n",
@@ -208,7 +210,7 @@ GUIDES: dict[str, Guide] = {
         "Starts a workflow for each video.",
         "The *Production URL* of a Webhook node that is set to POST, in an active workflow.",
         N8N,
-        ("url", "header", "value"),
+        N8N_KEYS,
     ),
     "pipedream": _tool(
         "Pipedream",

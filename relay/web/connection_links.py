@@ -20,5 +20,8 @@ ZAPIER = Link("Your Zaps", "https://zapier.com/app/zaps")
 MAKE_HOOKS = Link("Make: Webhooks", "https://help.make.com/webhooks")
 MAKE_KEYS = Link("Make: Webhooks, API key authentication", "https://help.make.com/webhooks")
 N8N = Link("n8n: Webhook node", "https://docs.n8n.io/integrations/builtin/core-nodes/n8n-nodes-base.webhook/")
+N8N_KEYS = Link(
+    "n8n: Webhook credentials, Header Auth", "https://docs.n8n.io/integrations/builtin/credentials/webhook/"
+)
 PIPEDREAM = Link("Your Pipedream workflows", "https://pipedream.com/workflows")
 STANDARD_WEBHOOKS = Link("Standard Webhooks", "https://www.standardwebhooks.com/")

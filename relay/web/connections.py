@@ -174,7 +174,7 @@ async def _tried(connections: Connections, name: str, connector: str | None, bef
         works, message = await connections.test(name, connector)
     except BadConnection as error:
         works, message = False, str(error)
-    verdict = f"It works: {message}." if works else f"The test failed: {message}."
+    verdict = f"{'It works' if works else 'The test failed'}: {message.rstrip('.')}."
     return back(f"/connections/{name}", f"{before} {verdict}".strip(), "good" if works else "bad")
 
 

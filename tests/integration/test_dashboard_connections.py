@@ -44,6 +44,13 @@ def test_every_kind_has_a_form_with_a_hint_for_each_field(start: Start, browsers
     browser.see("/new-connection/nothing", 404)
 
 
+def test_no_form_sends_people_to_another_tools_pages() -> None:
+    for kind in ("zapier", "make", "n8n", "pipedream"):
+        links = [hint.link for hint in (GUIDES[kind].hint(key) for key in GUIDES[kind].main) if hint.link]
+        assert links
+        assert all(kind in link.url for link in links), kind
+
+
 def test_a_connection_is_stored_tried_and_its_secret_never_shown(start: Start, browsers: Open) -> None:
     line = start(FILE)
     browser = signed_in(line, browsers(line))

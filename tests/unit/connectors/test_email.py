@@ -134,6 +134,14 @@ class TestRefusals:
         with pytest.raises(Retry, match="cannot be reached"):
             await deliver(config(), connection(1))
 
+    @pytest.mark.parametrize(
+        "sender", ["Studio", "", "a@example.com, b@example.com", "a@example.com\r\nBcc: x@example.com"]
+    )
+    async def test_a_wrong_sender_is_called_as_the_connection_calls_it(self, sender: str) -> None:
+        async with guarded_client(Egress(["localhost"])) as client:
+            with pytest.raises(Reject, match="`sender`"):
+                await Email().check({**connection(25), "sender": sender}, client)
+
     @pytest.mark.parametrize("wrong", [{"port": "mail"}, {"user": "mia", "password": "hunter22"}, {"sender": "x"}])
     async def test_a_connection_that_cannot_be(self, wrong: dict[str, str]) -> None:
         with pytest.raises(Reject) as caught:
