@@ -1,7 +1,7 @@
 """From rows to requests: what each row asks for, what is wrong with it by cell, and how it is known again."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from relay.contract import rules
 from relay.contract.rules import Violation
 
 from .columns import ID, IMAGES, WORKFLOW, Columns
+from .formulas import NOT_SAVED, Unsettled, failed, saved, unsettled
 from .table import Line, Table, address
 from .values import Unreadable, is_local, link, split_links, value
 
@@ -77,23 +78,42 @@ class PlannedRow(Struct, kw_only=True):
 def plan_rows(table: Table, columns: Columns, defaults: Mapping[str, str] | None = None) -> list[PlannedRow]:
     """Every row below the header that is not blank. ``defaults`` fill in fields that a row leaves empty."""
     planned: list[PlannedRow] = []
-    first: dict[str, int] = {}
+    first: dict[tuple[str, str], int] = {}
     for line in table.lines:
         if line.number <= columns.header.number or _empty(table, columns, line):
             continue
         row = _Reading(table, columns, line, defaults or {}).row()
-        if row.key in first:
-            row.twin_of = first[row.key]
-        else:
-            first[row.key] = row.number
+        if not row.problems:  # what cannot be read is no part of the content, so it would be everybody's twin
+            earlier = first.setdefault((row.key, row.fingerprint), row.number)
+            row.twin_of = None if earlier == row.number else earlier
         planned.append(row)
     return planned
 
 
+def refuse_shared_ids(columns: Columns, rows: Iterable[PlannedRow]) -> None:
+    """Several rows under one id that ask for different things: which one is meant, nobody knows. The first keeps it;
+    the others get a problem."""
+    first: dict[str, PlannedRow] = {}
+    column = columns.fields.get(ID)
+    for row in rows:
+        earlier = first.setdefault(row.key, row)
+        if column is not None and earlier.fingerprint != row.fingerprint:
+            line = Line(row.number, [])
+            rule = f"is also the id of row {earlier.number}, which asks for something else"
+            fix = "give each row an id of its own"
+            row.problems.append(
+                CellProblem(address(line, column), columns.title(column), row.facts.get("id", ""), rule, fix)
+            )
+
+
 def _empty(table: Table, columns: Columns, line: Line) -> bool:
-    """No input stands in it: results, or a lone running number, make no request."""
-    inputs = {*columns.images, *columns.facts, *columns.fields.values()} - {columns.fields.get(ID)}
-    return not any(table.cell(line, column) for column in inputs)
+    """No input stands in it: results, a lone running number, or formulas that found nothing, make no request."""
+    inputs = {*columns.images, *columns.fields.values()} - {columns.fields.get(ID)}
+    texts = (table.cell(line, column) for column in inputs)
+    facts = (table.cell(line, column) for column in columns.facts)
+    return not any(text and not failed(text) for text in texts) and all(
+        not text or unsettled(text) is not None for text in facts
+    )
 
 
 class _Reading:
@@ -113,8 +133,8 @@ class _Reading:
                 self._field(name)
         self._images()
         self._check(workflow)
-        facts = {name: self._table.cell(self._line, column) for column, name in self._columns.facts.items()}
-        given = self._text(ID)
+        facts = {name: saved(self._table.cell(self._line, column)) for column, name in self._columns.facts.items()}
+        given = self._id()
         content = _digest({"workflow": workflow, **self._request})
         return PlannedRow(
             number=self._line.number,
@@ -129,11 +149,19 @@ class _Reading:
 
     def _workflow(self) -> str:
         text = self._text(WORKFLOW) or self._defaults.get(WORKFLOW, "music-video")
+        wrong = unsettled(text)
         found = value(WORKFLOW, text)
-        if found not in RULES:
-            self._problem(WORKFLOW, text, f"must be one of {', '.join(RULES)}")
-            return "music-video"
-        return found
+        if wrong is None and found in RULES:
+            return found
+        self._problem(WORKFLOW, text, wrong.rule if wrong else f"must be one of {', '.join(RULES)}", wrong)
+        return "music-video"
+
+    def _id(self) -> str:
+        text = self._text(ID)
+        wrong = unsettled(text)
+        if wrong is not None:
+            self._problem(ID, text, wrong.rule, wrong)
+        return text
 
     def _text(self, name: str) -> str:
         column = self._columns.fields.get(name)
@@ -148,6 +176,10 @@ class _Reading:
             text = self._defaults.get(name, "")
         if not text:
             return
+        wrong = unsettled(text)
+        if wrong is not None:
+            self._problem(name, text, wrong.rule, wrong)
+            return
         try:
             self._request[name] = value(name, text)
         except Unreadable as error:
@@ -159,10 +191,15 @@ class _Reading:
     def _images(self) -> None:
         images: list[str] = []
         for column in self._columns.images:
-            for text in split_links(self._table.cell(self._line, column)):
+            cell = self._table.cell(self._line, column)
+            wrong = unsettled(cell)
+            for text in [cell] if wrong else split_links(cell):
                 name = f"images[{len(images)}]"
                 self._cells[name] = column
                 self._cells.setdefault(IMAGES, column)
+                if wrong is not None:
+                    self._problem(name, text, wrong.rule, wrong)
+                    continue
                 try:
                     images.append(link(text))
                 except Unreadable as error:
@@ -185,9 +222,11 @@ class _Reading:
             if self._title(name) not in told:
                 self._problem(name, "" if violation.value is None else str(violation.value), violation.rule)
 
-    def _problem(self, name: str, text: str, rule: str) -> None:
-        fix = _FIXES.get(name.partition("[")[0], "")
-        self._problems.append(CellProblem(self._address(name), self._title(name), text[:200], rule, fix))
+    def _problem(self, name: str, text: str, rule: str, wrong: Unsettled | None = None) -> None:
+        fix = wrong.fix if wrong else _FIXES.get(name.partition("[")[0], "")
+        self._problems.append(
+            CellProblem(self._address(name), self._title(name), text.removeprefix(NOT_SAVED)[:200], rule, fix)
+        )
 
     def _column(self, name: str) -> int | None:
         if name in self._cells:

@@ -9,9 +9,8 @@ from xml.sax.saxutils import escape
 from msgspec import Struct, field
 
 from .results import Cell
-from .table import SheetError, letters
+from .table import REFERENCE, SheetError, column_of, letters
 
-_REFERENCE = re.compile(r"([A-Z]+)(\d+)")
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _MOST_TEXT = 32_767
 
@@ -88,13 +87,13 @@ class _Sheet:
         if self._dimension is None:
             return []
         start, end, text = self._dimension
-        corners = [_REFERENCE.fullmatch(corner) for corner in text.split(":")]
+        corners = [REFERENCE.fullmatch(corner) for corner in text.split(":")]
         if not corners or any(corner is None for corner in corners):
             return []
         first, last = corners[0], corners[-1]
         assert first is not None
         assert last is not None
-        column = max([_number(last[1]), *(column for cells in written.values() for column in cells)])
+        column = max([column_of(last[1]), *(column for cells in written.values() for column in cells)])
         row = max([int(last[2]), *written])
         wanted = f'<{self._prefix}dimension ref="{first[0]}:{letters(column)}{row}"/>'
         return [(start, end, wanted.encode())]
@@ -148,8 +147,8 @@ class _Sheet:
             self.rows.append(_RowAt(at, number=int(attributes.get("r", last + 1))))
         elif name == "c" and self.rows:
             cells = self.rows[-1].cells
-            match = _REFERENCE.fullmatch(attributes.get("r", ""))
-            column = _number(match[1]) if match else (cells[-1].column + 1 if cells else 0)
+            match = REFERENCE.fullmatch(attributes.get("r", ""))
+            column = column_of(match[1]) if match else (cells[-1].column + 1 if cells else 0)
             cells.append(_CellAt(at, column=column, style=attributes.get("s", "")))
         elif name == "f" and self.rows and self.rows[-1].cells:
             self.rows[-1].cells[-1].formula = True
@@ -183,11 +182,3 @@ class _Sheet:
             elif byte == 62:
                 return at + 1
         raise SheetError("the sheet's XML breaks off")
-
-
-def _number(name: str) -> int:
-    """``A`` → 0, ``AB`` → 27."""
-    number = 0
-    for letter in name:
-        number = number * 26 + ord(letter) - 64
-    return number - 1

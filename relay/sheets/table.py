@@ -1,6 +1,11 @@
 """A spreadsheet as text: what all formats have in common once read."""
 
+import re
+
 from msgspec import Struct
+
+REFERENCE = re.compile(r"([A-Z]+)(\d+)")
+"""A cell as a workbook names it, ``C7``."""
 
 
 class SheetError(Exception):
@@ -43,3 +48,11 @@ def letters(column: int) -> str:
 def address(line: Line, column: int) -> str:
     """``C7``: where a person finds the cell."""
     return f"{letters(column)}{line.number}"
+
+
+def column_of(name: str) -> int:
+    """The column of that name, counted from 0: ``A`` → 0, ``AB`` → 27."""
+    number = 0
+    for letter in name:
+        number = number * 26 + ord(letter) - 64
+    return number - 1

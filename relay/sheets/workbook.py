@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from .formulas import unsettled_cells
 from .table import Line, SheetError, Table
 
 MOST_UNPACKED = 500 * 1024 * 1024
@@ -29,7 +31,7 @@ def read_workbook(content: bytes, sheet: str | None = None) -> Table:
             found = workbook.get_sheet_by_name(_choose(workbook, sheet))
             if found.total_width > MOST_COLUMNS:
                 raise SheetError(f"the sheet has {found.total_width} columns; at most {MOST_COLUMNS} are read")
-            return Table(found.name, _lines(found))
+            return Table(found.name, _lines(found, unsettled_cells(content, found.name)))
     except PasswordError as error:
         raise SheetError("the workbook is protected by a password; save it without one") from error
     except CalamineError as error:
@@ -64,13 +66,20 @@ def _choose(workbook: CalamineWorkbook, wanted: str | None) -> str:
     raise SheetError("the workbook has no visible sheet; name one")
 
 
-def _lines(sheet: CalamineSheet) -> list[Line]:
-    if not sheet.total_height:
-        return []
+def _lines(sheet: CalamineSheet, unsettled: Mapping[tuple[int, int], str]) -> list[Line]:
     rows = [[as_text(value) for value in row] for row in sheet.to_python(skip_empty_area=False)]
+    for (number, column), text in unsettled.items():
+        _put(rows, number - 1, column, text)
     for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
         _spread(rows, top, left, bottom, right)
     return [Line(number, cells) for number, cells in enumerate(rows, start=1)]
+
+
+def _put(rows: list[list[str]], index: int, column: int, text: str) -> None:
+    """Text for a cell that was read as empty, or not at all."""
+    rows += [list[str]() for _ in range(index + 1 - len(rows))]
+    rows[index] += [""] * (column + 1 - len(rows[index]))
+    rows[index][column] = text
 
 
 def _spread(rows: list[list[str]], top: int, left: int, bottom: int, right: int) -> None:

@@ -94,6 +94,14 @@ def test_a_changed_row_is_shown_and_asked_for_again_only_on_request(start: Start
     assert plan(line, changed)["counts"]["known"] == 1
 
 
+def test_a_second_song_under_the_same_id_is_told_and_never_dropped_in_silence(start: Start) -> None:
+    line = start()
+    content = xlsx([["id", *HEADER], ["7", *song(1)], ["7", *song(2)], ["7", *song(1)]])
+    counts = plan(line, content)["counts"]
+    assert (counts["new"], counts["invalid"], counts["twin"]) == (1, 1, 1)
+    assert run(line, content)["done"] == charges(line) == 1
+
+
 def test_a_failed_row_is_asked_for_again_only_on_request(start: Start) -> None:
     line = start()
     line.faults(fail_rate=1.0)

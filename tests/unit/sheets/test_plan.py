@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.sheets import PlannedRow, SheetError, match, plan_rows, read_table
+from relay.sheets.plan import refuse_shared_ids
 from tests.unit.sheets.books import AUDIO, COVER, comma_separated, xlsx
 
 
@@ -181,6 +182,49 @@ def test_results_of_an_earlier_run_and_facts_do_not_change_a_rows_identity() -> 
 def test_a_row_that_stands_twice_is_asked_for_once() -> None:
     rows = planned(comma_separated([["Audio", "Image"], [AUDIO, COVER], [AUDIO, COVER]]))
     assert [row.twin_of for row in rows] == [None, 2]
+
+
+def test_only_rows_that_can_be_asked_for_are_twins() -> None:
+    """What cannot be read is no part of a row's content: the others would hide behind it, or it behind them."""
+    header = ["Audio", "Image", "Duration"]
+    rows = planned(comma_separated([header, *([AUDIO, COVER, length] for length in ("soon", "", "later", "", "soon"))]))
+    assert [(row.number, row.twin_of, len(row.problems)) for row in rows] == [
+        (2, None, 1),
+        (3, None, 0),
+        (4, None, 1),
+        (5, 3, 0),
+        (6, None, 1),
+    ]
+
+
+def test_rows_that_share_an_id_and_ask_for_different_things_are_told_by_cell() -> None:
+    sheet = [["id", "Audio", "Image"], ["7", AUDIO, COVER], ["7", AUDIO, COVER], ["7", AUDIO + "?v2", COVER]]
+    table = read_table(comma_separated(sheet))
+    columns = match(table)
+    rows = plan_rows(table, columns)
+    refuse_shared_ids(columns, rows)
+    assert [row.twin_of for row in rows] == [None, 2, None]
+    assert [str(problem) for row in rows for problem in row.problems] == [
+        "A4 (id): is also the id of row 2, which asks for something else; give each row an id of its own"
+    ]
+
+
+def test_an_error_of_a_formula_is_a_problem_and_never_an_empty_cell() -> None:
+    sheet = [
+        ["id", "Audio", "Image 1", "Image 2", "Prompt", "workflow", "Artist"],
+        ["#N/A", AUDIO, COVER, "#REF!", "#WERT!", "#¿?", "#N/A"],
+        ["2", AUDIO, COVER, "", "#summer! and #N/A", "", ""],
+        ["3", "#N/A", "#REF!", "", "", "", "#N/A"],
+    ]
+    first, second = planned(comma_separated(sheet))
+    assert [(problem.cell, problem.rule) for problem in first.problems] == [
+        ("A2", "is the error of a formula"),
+        ("D2", "is the error of a formula"),
+        ("E2", "is the error of a formula"),
+        ("F2", "must be one of music-video, ecommerce-video"),
+    ]
+    assert not second.problems
+    assert second.number == 3, "a row of nothing but lookups that found nothing asks for nothing"
 
 
 FIELD = st.sampled_from(["audio", "Image 1", "Image 2", "prompt", "format", "length", "Title", "Mood"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.sheets import SheetError, read_table
+from relay.sheets import SheetError, match, plan_rows, read_table
 from relay.sheets.table import letters
 from tests.unit.sheets.books import comma_separated, xlsx
 
@@ -49,6 +49,49 @@ def test_formulas_count_by_their_values_and_the_first_visible_sheet_is_read() ->
         "https://media.example.com/1.png",
     ]
     assert by_number[5][0] == "Mia", "merged over two rows"
+
+
+def formulas(cells: str) -> bytes:
+    """A workbook whose second row is ``cells``, as XML."""
+    given, packed = io.BytesIO(xlsx([["Audio", "Cover", "Cover 2", "Prompt", "Artist"], ["x"]])), io.BytesIO()
+    with zipfile.ZipFile(given) as before, zipfile.ZipFile(packed, "w") as after:
+        for entry in before.infolist():
+            part = before.read(entry)
+            if entry.filename.endswith("sheet1.xml"):
+                head, _, tail = part.partition(b'<row r="2"')
+                part = head + f'<row r="2">{cells}</row>'.encode() + tail.partition(b"</row>")[2]
+            after.writestr(entry, part)
+    return packed.getvalue()
+
+
+def test_a_formula_without_a_value_is_no_empty_cell() -> None:
+    """Each as some program writes it: an error, one that was never reckoned (twice), an empty text, a shared one."""
+    sheet = formulas(
+        '<c r="A2" t="inlineStr"><is><t>https://a.example/1.mp3</t></is></c>'
+        '<c r="B2" t="str"><f>"https://a.example/"&amp;1&amp;".png"</f><v>https://a.example/1.png</v></c>'
+        '<c r="C2" t="e"><f>VLOOKUP(1,Z1:Z2,1)</f><v>#N/A</v></c>'
+        '<c r="D2"><f>CONCATENATE("a ","b")</f><v></v></c>'
+        '<c><f t="shared" si="0"/></c>'
+        '<c t="str"><f>IF(1,"")</f><v></v></c>'
+    )
+    table = read_table(sheet)
+    assert table.lines[1].cells[2:] == ["#N/A", '#NOT SAVED: =CONCATENATE("a ","b")', "#NOT SAVED: =", ""]
+    (row,) = plan_rows(table, match(table))
+    assert [(problem.cell, problem.value, problem.rule) for problem in row.problems] == [
+        ("C2", "#N/A", "is the error of a formula"),
+        ("D2", '=CONCATENATE("a ","b")', "is a formula whose value was not saved"),
+    ]
+    assert row.facts == {"artist": ""}
+
+
+def test_a_row_of_nothing_but_formulas_without_values_is_no_blank_row() -> None:
+    table = read_table(formulas('<c r="A2"><f>Z1</f></c><c r="B2"><f>Z2</f></c>'))
+    (row,) = plan_rows(table, match(table))
+    assert [problem.cell for problem in row.problems] == ["A2", "B2"]
+
+
+def test_a_sheet_of_one_row_is_read() -> None:
+    assert cells(xlsx([["Audio", "Image"]])) == [["Audio", "Image"]]
 
 
 def test_row_numbers_are_those_that_people_see() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from relay.sheets import SheetError, match, plan_rows, read_table
+from relay.sheets.plan import refuse_shared_ids
 
 FOLDER = Path(__file__).parent / "ugly"
 EXPECTED: dict[str, list[str]] = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
@@ -18,7 +19,10 @@ def told(content: bytes) -> list[str]:
     except SheetError as error:
         return [str(error)]
     lines: list[str] = []
-    for row in plan_rows(table, match(table)):
+    columns = match(table)
+    rows = plan_rows(table, columns)
+    refuse_shared_ids(columns, rows)
+    for row in rows:
         state = f"again row {row.twin_of}" if row.twin_of else "invalid" if row.problems else "fine"
         uploads = "".join(f"; upload {upload.cell} {upload.path}" for upload in row.uploads)
         lines.append(f"{row.number} {state}{uploads}")
