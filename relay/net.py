@@ -215,7 +215,7 @@ def guarded_client(
     *,
     timeout: float = 20.0,
     connect_timeout: float = 5.0,
-    pool: int = 64,
+    pool: int = 128,
     resolver: Resolver = resolve,
 ) -> GuardedClient:
     """A client for everything that leaves the relay: own User-Agent, no redirects, time limits in seconds. ``pool``

@@ -56,7 +56,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     lease_seconds: float = 40.0
     media_timeout_seconds: float = 600.0
     media_max_bytes: int = 2 * 1024**3
-    workers: int = 32
+    workers: int = 64
     drain_seconds: float = 30.0
     retention_days: int = 90
     volatile_journal: bool = False

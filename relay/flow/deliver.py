@@ -1,9 +1,7 @@
 """Delivery workers: lease what is due, render it, call the connector, write down what became of it."""
 
 import asyncio
-import contextlib
-import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,7 +24,7 @@ from relay.journal import (
     TaskRow,
     Unavailable,
 )
-from relay.log import redact_named
+from relay.log import blanked_by_name
 from relay.recipe import Recipe, RecipeSet, Renderer, RenderError, Step, parse
 from relay.settings import Settings
 from relay.vault import Vault
@@ -44,6 +42,9 @@ from .plan import Labels, failed_step, labels_of, plan_failure, step_of
 from .retry import RETRY_AFTER_MOST, next_try
 from .scrub import scrub
 from .view import event, media_link
+
+SOON = 0.05
+"""Seconds until the next look after one that found something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,52 +92,70 @@ class Deliverer(Loop):
         self._connections = connections
         self._approvals = approvals
         self._running: set[asyncio.Task[None]] = set()
-        self._attempted: dict[str, DeliveryRow] = {}
+        self._held: dict[str, DeliveryRow] = {}
+        """What is under way, by id."""
+        self._beating: asyncio.Task[None] | None = None
 
     async def step(self) -> float:
-        deliveries, lease = self._journal.deliveries, self._settings.lease_seconds
+        deliveries = self._journal.deliveries
         policies = LanePolicies(self._connections.policies, reserve=self._settings.workers // 2)
         room = self._settings.workers - len(self._running)
-        if room > 0:
-            rows = await deliveries.claim(self._clock.now(), room, lease, policies)
-            rows = [row for row in rows if not self._at_it(row)]
-            for row, briefing in zip(rows, await deliveries.brief(rows) if rows else [], strict=True):
-                self._attempted[row.id] = row
-                self.spawn(self._running, self._attempt_claimed(row, briefing))
-            room -= len(rows)
         if room <= 0:
             return 1.0
+        claimed = await deliveries.claim(self._clock.now(), room, self._settings.lease_seconds, policies)
+        for briefing in claimed:
+            if not self._at_it(briefing.delivery):
+                self._held[briefing.delivery.id] = briefing.delivery
+                self.spawn(self._running, self.work(briefing))
+        if claimed:
+            self._keep_leases()
+            return SOON
         return self.until(await deliveries.next_due(self._clock.now(), room, policies))
 
     async def drain(self) -> None:
         await self.finish(self._running)
+        if self._beating is not None:
+            self._beating.cancel()
 
     def _at_it(self, row: DeliveryRow) -> bool:
         """Whether what was claimed is under way here already: its lease ran out while the journal could not be used, or
         because the clock was set. Then it goes on, under the new fence."""
-        known = self._attempted.get(row.id)
+        known = self._held.get(row.id)
         if known is not None:
             known.fence = row.fence
         return known is not None
 
-    async def _attempt_claimed(self, row: DeliveryRow, briefing: Briefing) -> None:
-        try:
-            await self.work(row, briefing)
-        finally:
-            del self._attempted[row.id]
+    def _keep_leases(self) -> None:
+        """Have somebody lengthen the leases of what is under way, for as long as anything is."""
 
-    async def work(self, row: DeliveryRow, briefing: Briefing) -> None:
+        async def renew() -> int:
+            fences = {row.id: row.fence for row in self._held.values()}
+            return await self._journal.deliveries.renew(fences, self._clock.now() + self._settings.lease_seconds)
+
+        async def beat() -> None:
+            while self._held:
+                await self._clock.sleep(self._settings.lease_seconds / 3)
+                await self.insist(renew)
+
+        if self._beating is None or self._beating.done():
+            self._beating = asyncio.create_task(beat())
+
+    async def work(self, briefing: Briefing) -> None:
         """One attempt at a leased delivery, from its lease to its settlement."""
-        job = await self._job(row, briefing)
+        try:
+            await self._work(briefing.delivery, await self._job(briefing))
+        finally:
+            self._held.pop(briefing.delivery.id, None)
+
+    async def _work(self, row: DeliveryRow, job: Job) -> None:
         started = self._clock.now()
         request: dict[str, Any] = {}
-        async with self._heartbeat(row):
-            try:
-                config, delivery = self._config(job, request), await self._delivery(job)
-            except DeliveryError as error:
-                settlement = self._failed(job, error)
-            else:
-                settlement = await self._tried(job, config, delivery)
+        try:
+            config, delivery = self._config(job, request), await self._delivery(job)
+        except DeliveryError as error:
+            settlement = self._failed(job, error)
+        else:
+            settlement = await self._tried(job, config, delivery)
         now = self._clock.now()
         settlement.history[0].data |= {"request": request, "seconds": round(now - started, 3)}
         if not await self._settle(row, scrub(settlement)):
@@ -151,7 +170,8 @@ class Deliverer(Loop):
             if settlement.delivery.fence == row.fence:
                 return False
 
-    async def _job(self, row: DeliveryRow, briefing: Briefing) -> Job:
+    async def _job(self, briefing: Briefing) -> Job:
+        row = briefing.delivery
         recipe = await self._recipe(row)
         return Job(
             row=row,
@@ -193,7 +213,7 @@ class Deliverer(Loop):
         try:
             seen = self._seen(job)
             rendered = self._renderer.render(job.recipe, job.step, seen) if job.recipe else {}
-            request.update(redact_named(json.loads(encode(rendered))))
+            request.update(blanked_by_name(msgspec.json.decode(encode(rendered))))
             return msgspec.convert(rendered, connector.Config)
         except RenderError as error:
             raise Reject(str(error)) from error
@@ -316,23 +336,3 @@ class Deliverer(Loop):
     def _entry(self, row: DeliveryRow, kind: str, data: dict[str, Any]) -> Entry:
         about = {"delivery": row.id, "recipe": row.recipe, "step": row.step, "use": row.use}
         return Entry(task_id=row.task_id, at=row.updated_at, kind=kind, data={**about, "attempt": row.attempts, **data})
-
-    @contextlib.asynccontextmanager
-    async def _heartbeat(self, row: DeliveryRow) -> AsyncGenerator[None]:
-        """Keep the lease while the attempt lasts."""
-
-        async def renew() -> bool:
-            until = self._clock.now() + self._settings.lease_seconds
-            return await self._journal.deliveries.renew(row.id, row.fence, until)
-
-        async def beat() -> None:
-            kept = True
-            while kept:
-                await self._clock.sleep(self._settings.lease_seconds / 3)
-                kept = await self.insist(renew)
-
-        beating = asyncio.create_task(beat())
-        try:
-            yield
-        finally:
-            beating.cancel()

@@ -101,7 +101,7 @@ class Loop(ABC):
         return _backoff(self._stumbles - 1)
 
     async def _nap(self, seconds: float) -> None:
-        if self._stopping or seconds <= 0:
+        if self._stopping or seconds <= 0 or self._nudged.is_set():
             return
         nap = asyncio.ensure_future(self._clock.sleep(seconds))
         nudged = asyncio.ensure_future(self._nudged.wait())

@@ -8,7 +8,7 @@ assumption that this is the only process; a result counts only with the fence it
 Times are Unix seconds (float). JSON travels as text, exactly as it was stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from .batches import BatchStore
@@ -159,18 +159,14 @@ class Tasks(Protocol):
 class Deliveries(Protocol):
     """What must go out."""
 
-    async def claim(self, now: float, limit: int, lease: float, policies: LanePolicies = ...) -> list[DeliveryRow]:
+    async def claim(self, now: float, limit: int, lease: float, policies: LanePolicies = ...) -> list[Briefing]:
         """Hand out due deliveries, lane by lane and within a lane the longest due first, each with a new fence; the
         attempt is counted before it is made (a probe is not). Each is due again after ``lease`` seconds unless renewed
         or settled. No lane gets more than its policy, its pauses and its breaker allow."""
         ...
 
-    async def brief(self, deliveries: Sequence[DeliveryRow]) -> list[Briefing]:
-        """What attempts at ``deliveries`` must know, in their order."""
-        ...
-
-    async def renew(self, delivery_id: str, fence: int, until: float) -> bool:
-        """Lengthen a lease. False: it is no longer ours."""
+    async def renew(self, held: Mapping[str, int], until: float) -> int:
+        """Lengthen the leases of these deliveries (id → fence); how many of them are still ours."""
         ...
 
     async def settle(self, settlement: Settlement) -> bool:

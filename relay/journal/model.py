@@ -254,8 +254,9 @@ class Settlement(Struct, kw_only=True):
 
 
 class Briefing(Struct):
-    """What an attempt must know besides its delivery, read at once."""
+    """A delivery that was handed out, with all that its attempt must know."""
 
+    delivery: DeliveryRow
     task: TaskRow | None
     """``None``: it is about no task."""
     finish: Finish | None

@@ -1,16 +1,18 @@
 """The outbox, the media it speaks of and the recipes it follows, on SQLite."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from .lanes import LaneNews, LanePolicies
 from .model import Briefing, DeliveryFilter, DeliveryRow, Entry, Finish, MediaRow, Settlement
 from .occasions import Occasion
-from .rows import as_json, insert, read, update, values
+from .rows import as_json, in_bulk, insert, read, values
 from .sqlite_found import again, brief, count, find
-from .sqlite_lanes import claim, learn, next_due, park
+from .sqlite_lanes import claim, learn, next_due, park, well_lanes
 from .sqlite_order import line_up, release
 
 if TYPE_CHECKING:
@@ -33,8 +35,20 @@ _IDENTITY = {
     "replay",
 }
 _FIXED = _WAITS | _IDENTITY | {"blockers", "fence"}
-_HELD = "SELECT id, fence FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 'leased'"
-_UPDATE = update("deliveries", DeliveryRow, skip=_FIXED) + " WHERE id = ?"
+_HELD = (
+    "SELECT json_group_array(json_array(id, fence)) FROM deliveries"
+    " WHERE id IN (SELECT value FROM json_each(?)) AND state = 'leased'"
+)
+_RENEW = (
+    "UPDATE deliveries SET due_at = :until WHERE state = 'leased' AND (id, fence) IN"
+    " (SELECT value ->> 0, value ->> 1 FROM json_each(:held))"
+)
+_CHANGED = [name for name in DeliveryRow.__struct_fields__ if name not in _FIXED]
+_SETTLE = (
+    f"WITH settled(id, {', '.join(_CHANGED)}) AS (VALUES (?{', ?' * len(_CHANGED)}))"  # noqa: S608 (ours)
+    f" UPDATE deliveries SET {', '.join(f'{name} = settled.{name}' for name in _CHANGED)}"
+    " FROM settled WHERE deliveries.id = settled.id"
+)
 _AWAITED = "SELECT DISTINCT waits_for FROM waits WHERE waits_for IN (SELECT value FROM json_each(?))"
 _ROUTED = "DELETE FROM deliveries WHERE event_id = ? AND state = 'unrouted'"
 _FINISHES = "SELECT * FROM finishes WHERE (at, event_id) > (?, ?) AND at >= ? AND at <= ? ORDER BY at, event_id LIMIT ?"
@@ -44,6 +58,7 @@ _INSERT_OCCASION = insert("occasions", Occasion)
 _INSERT_MEDIA = insert("media", MediaRow).replace("INSERT", "INSERT OR REPLACE", 1)
 ORDINARY = LanePolicies({})
 WELL = LaneNews(ok=True)
+_held = msgspec.json.Decoder(list[tuple[str, int]]).decode
 
 
 class SqliteDeliveries:
@@ -52,18 +67,14 @@ class SqliteDeliveries:
     def __init__(self, journal: "SqliteJournal") -> None:
         self._journal = journal
 
-    async def claim(self, now: float, limit: int, lease: float, policies: LanePolicies = ORDINARY) -> list[DeliveryRow]:
-        return await self._journal.write(lambda connection: claim(connection, now, limit, lease, policies))
+    async def claim(self, now: float, limit: int, lease: float, policies: LanePolicies = ORDINARY) -> list[Briefing]:
+        return await self._journal.write(
+            lambda connection: brief(connection, claim(connection, now, limit, lease, policies))
+        )
 
-    async def renew(self, delivery_id: str, fence: int, until: float) -> bool:
-        def renew(connection: sqlite3.Connection) -> bool:
-            done = connection.execute(
-                "UPDATE deliveries SET due_at = ? WHERE id = ? AND fence = ? AND state = 'leased'",
-                (until, delivery_id, fence),
-            )
-            return done.rowcount == 1
-
-        return await self._journal.write(renew)
+    async def renew(self, held: Mapping[str, int], until: float) -> int:
+        given = {"until": until, "held": as_json(list(held.items()))}
+        return await self._journal.write(lambda connection: connection.execute(_RENEW, given).rowcount)
 
     async def settle(self, settlement: Settlement) -> bool:
         return await self._journal.write_to(_settle, settlement)
@@ -74,9 +85,6 @@ class SqliteDeliveries:
 
     async def of_task(self, task_id: str) -> list[DeliveryRow]:
         return await self._rows("SELECT * FROM deliveries WHERE task_id = ? ORDER BY revision, id", task_id)
-
-    async def brief(self, deliveries: Sequence[DeliveryRow]) -> list[Briefing]:
-        return await self._journal.read(lambda connection: brief(connection, deliveries))
 
     async def next_due(self, now: float = 0.0, free: int = 1, policies: LanePolicies = ORDINARY) -> float | None:
         return await self._journal.read(lambda connection: next_due(connection, now, free, policies))
@@ -174,17 +182,17 @@ def insert_occasions(connection: sqlite3.Connection, occasions: list[Occasion]) 
 
 def append(connection: sqlite3.Connection, entries: list[Entry]) -> None:
     """Add lines to the history."""
-    connection.executemany(_INSERT_ENTRY, [values(entry, skip=_SEQ) for entry in entries])
+    in_bulk(connection, _INSERT_ENTRY, [values(entry, skip=_SEQ) for entry in entries])
 
 
 def _settle(connection: sqlite3.Connection, settlements: list[Settlement]) -> list[bool]:
     """What comes in dozens, each statement once for all of them; whose lease was lost is left out."""
     ids = as_json([settlement.delivery.id for settlement in settlements])
-    leased = {(row["id"], row["fence"]) for row in connection.execute(_HELD, (ids,))}
+    leased = set(_held(connection.execute(_HELD, (ids,)).fetchone()[0]))
     held = [(settlement.delivery.id, settlement.delivery.fence) in leased for settlement in settlements]
     ours = list(compress(settlements, held))
     over = [settlement.delivery for settlement in ours]
-    connection.executemany(_UPDATE, [[*values(delivery, skip=_FIXED), delivery.id] for delivery in over])
+    in_bulk(connection, _SETTLE, [[delivery.id, *values(delivery, skip=_FIXED)] for delivery in over])
     _release(connection, over, ids)
     _learn(connection, ours)
     append(connection, [entry for settlement in ours for entry in settlement.history])
@@ -203,8 +211,8 @@ def _release(connection: sqlite3.Connection, over: list[DeliveryRow], ids: str) 
 
 
 def _learn(connection: sqlite3.Connection, settlements: list[Settlement]) -> None:
-    """A lane's second success in a row tells nothing new."""
-    well: set[str] = set()
+    """A success tells nothing new of a lane that is well."""
+    well = well_lanes(connection, {settlement.delivery.lane for settlement in settlements})
     for settlement in settlements:
         news, lane = settlement.lane, settlement.delivery.lane
         if news is None or (news == WELL and lane in well):

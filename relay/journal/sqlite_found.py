@@ -1,7 +1,8 @@
 """Deliveries looked up: what an attempt must know, what fits a filter, what is to be sent again."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,19 +10,22 @@ import msgspec
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import Briefing, DeliveryFilter, DeliveryRow, DeliveryState, Finish, MediaRow, TaskRow
 from .occasions import Occasion
-from .rows import as_json, read
+from .rows import as_json, convert, read
 
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T", MediaRow, DeliveryRow)
 
-_FINISH = ", ".join(Finish.__struct_fields__)
-_OF_TASKS = "IN (SELECT value FROM json_each(:tasks))"
-_OF_EVENTS = "IN (SELECT value FROM json_each(:events))"
-_TASKS = f"SELECT * FROM tasks WHERE id {_OF_TASKS}"  # noqa: S608 (ours)
-_FINISHES = (  # an event is a finish or an update of its task
-    f"SELECT {_FINISH} FROM finishes WHERE event_id {_OF_EVENTS}"  # noqa: S608 (ours)
-    f" UNION ALL SELECT {_FINISH} FROM updates WHERE event_id {_OF_EVENTS}"
+_PARTS: dict[str, type[msgspec.Struct]] = {"d": DeliveryRow, "t": TaskRow, "f": Finish, "u": Finish, "o": Occasion}
+_NAMES = {struct: [name for name in struct.__struct_fields__ if name != "waits_for"] for struct in _PARTS.values()}
+_COLUMNS = ", ".join(f'{alias}."{name}"' for alias, struct in _PARTS.items() for name in _NAMES[struct])
+_BRIEF = (  # an event is a finish or an update of its task, or an occasion
+    f"SELECT {_COLUMNS}, (SELECT count(*) FROM media WHERE media.task_id = d.task_id) AS files,"  # noqa: S608 (ours)
+    " (SELECT count(*) FROM deliveries WHERE deliveries.task_id = d.task_id) AS of_task"
+    " FROM json_each(:ids) CROSS JOIN deliveries d ON d.id = value LEFT JOIN tasks t ON t.id = d.task_id"
+    " LEFT JOIN finishes f ON f.event_id = d.event_id LEFT JOIN updates u ON u.event_id = d.event_id"
+    " LEFT JOIN occasions o ON o.event_id = d.event_id"
 )
-_OCCASIONS = f"SELECT * FROM occasions WHERE event_id {_OF_EVENTS}"  # noqa: S608 (ours)
+_OF_TASKS = "IN (SELECT value FROM json_each(?))"
 _MEDIA = f"SELECT * FROM media WHERE task_id {_OF_TASKS} ORDER BY position"  # noqa: S608 (ours)
 _SIBLINGS = f"SELECT * FROM deliveries WHERE task_id {_OF_TASKS} ORDER BY revision, id"  # noqa: S608 (ours)
 _AGAIN = (
@@ -39,30 +43,47 @@ _BY_STATE: dict[DeliveryState, tuple[str, str]] = {
 SQLite may walk through everything in the order of ids to find none."""
 
 
-def brief(connection: sqlite3.Connection, deliveries: Sequence[DeliveryRow]) -> list[Briefing]:
-    """See :meth:`relay.journal.base.Deliveries.brief`."""
-    given = {
-        "tasks": as_json(list({row.task_id for row in deliveries})),
-        "events": as_json(list({row.event_id for row in deliveries})),
-    }
+def brief(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Briefing]:
+    """Deliveries with what attempts at them must know, in the order of ``ids``: one row each, and more only for those
+    that have files or are not the only one of their task."""
+    if not ids:
+        return []
+    found = connection.execute(_BRIEF, {"ids": as_json(ids)}).fetchall()
+    media = _by_task(connection, MediaRow, _MEDIA, [row["task_id"] for row in found if row["files"]])
+    siblings = _by_task(connection, DeliveryRow, _SIBLINGS, [row["task_id"] for row in found if row["of_task"] > 1])
+    return [_briefing(row, media, siblings) for row in found]
 
-    def found(kind: type[S], sql: str) -> list[S]:
-        return [read(kind, row) for row in connection.execute(sql, given).fetchall()]
 
-    tasks = {task.id: task for task in found(TaskRow, _TASKS)}
-    finishes = {finish.event_id: finish for finish in found(Finish, _FINISHES)}
-    occasions = {occasion.event_id: occasion for occasion in found(Occasion, _OCCASIONS)}
-    media, siblings = found(MediaRow, _MEDIA), found(DeliveryRow, _SIBLINGS)
-    return [
-        Briefing(
-            task=tasks.get(row.task_id),
-            finish=finishes.get(row.event_id),
-            occasion=occasions.get(row.event_id),
-            media=[one for one in media if (one.task_id, one.revision) == (row.task_id, row.revision)],
-            siblings=[one for one in siblings if one.task_id == row.task_id],
-        )
-        for row in deliveries
-    ]
+def _briefing(
+    row: sqlite3.Row, media: Mapping[str, list[MediaRow]], siblings: Mapping[str, list[DeliveryRow]]
+) -> Briefing:
+    values = iter(row)
+    delivery, task = _part(values, DeliveryRow), _part(values, TaskRow)
+    finish, change, occasion = _part(values, Finish), _part(values, Finish), _part(values, Occasion)
+    assert delivery is not None, "it was just handed out"
+    return Briefing(
+        delivery=delivery,
+        task=task,
+        finish=finish or change,
+        occasion=occasion,
+        media=[one for one in media.get(delivery.task_id, []) if one.revision == delivery.revision],
+        siblings=siblings.get(delivery.task_id, [delivery]),
+    )
+
+
+def _part(values: Iterator[Any], struct: type[S]) -> S | None:
+    """The next struct of a row that holds several; ``None`` if there was nothing to join."""
+    names = _NAMES[struct]
+    part = list(islice(values, len(names)))
+    return None if part[0] is None else convert(struct, names, part)
+
+
+def _by_task(connection: sqlite3.Connection, struct: type[T], sql: str, tasks: list[str]) -> dict[str, list[T]]:
+    found: dict[str, list[T]] = {}
+    for row in connection.execute(sql, (as_json(tasks),)) if tasks else ():
+        one = read(struct, row)
+        found.setdefault(one.task_id, []).append(one)
+    return found
 
 
 def find(connection: sqlite3.Connection, wanted: DeliveryFilter, limit: int, before: str | None) -> list[DeliveryRow]:

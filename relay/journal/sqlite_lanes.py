@@ -9,7 +9,7 @@ import msgspec
 from .lanes import BREAK_AFTER, COOL_FIRST, COOL_MOST, GIVE_UP, LaneNews, LanePolicies, LaneRow, LaneUse
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import DeliveryRow
-from .rows import read
+from .rows import as_json, in_bulk, read
 
 if TYPE_CHECKING:
     from .sqlite import SqliteJournal
@@ -29,12 +29,18 @@ _DUE_LANES = (
     " AND +due_at > :now) AS leased"
     " FROM named LEFT JOIN lanes ON lanes.name = named.name WHERE named.name IS NOT NULL"
 )
+_FIRST = (
+    "SELECT json_group_array(id) FROM (SELECT id FROM deliveries WHERE lane = ? AND due_at IS NOT NULL AND due_at <= ?"
+    " ORDER BY due_at LIMIT ?)"
+)
 _CLAIM = (
-    "UPDATE deliveries SET state = 'leased', due_at = :until, fence = fence + 1, attempts = attempts + (:probe <> 1),"
-    " probe = :probe, updated_at = :now WHERE id IN (SELECT value FROM json_each(:ids)) RETURNING *"
+    "UPDATE deliveries SET state = 'leased', due_at = :until, fence = fence + 1,"
+    " attempts = attempts + (handed.probe <> 1), probe = handed.probe, updated_at = :now"
+    " FROM (SELECT value ->> 0 AS id, value ->> 1 AS probe FROM json_each(:handed)) AS handed"
+    " WHERE deliveries.id = handed.id"
 )
 _CLAIMED = (
-    "INSERT INTO lanes (name, failing, probes, claimed_at, next_at) VALUES (:name, '[]', 0, :now, :next_at)"
+    "INSERT INTO lanes (name, claimed_at, next_at, failing, probes) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (name) DO UPDATE SET claimed_at = excluded.claimed_at, next_at = excluded.next_at"
 )
 _PARK = (
@@ -55,6 +61,8 @@ _ALL = (
     " coalesce(held.leased, 0) AS leased FROM named LEFT JOIN lanes ON lanes.name = named.name"
     " LEFT JOIN busy ON busy.lane = named.name LEFT JOIN held ON held.lane = named.name ORDER BY named.name"
 )
+_NOT_WELL = "(failing <> '[]' OR opened_at IS NOT NULL)"
+_AILING = f"SELECT name FROM lanes WHERE name IN (SELECT value FROM json_each(?)) AND {_NOT_WELL}"  # noqa: S608 (ours)
 _USE = (
     "SELECT ? AS name, max(CASE WHEN attempts > 0 THEN updated_at END) AS used_at,"
     " max(CASE WHEN state = 'done' THEN updated_at END) AS done_at, sum(state = 'dead') AS dead"
@@ -74,6 +82,17 @@ class _Due(LaneRow):
     def gave_up(self, now: float) -> bool:
         """Whether its breaker has been open for too long to hold anything back."""
         return self.opened_at is not None and now - self.opened_at > GIVE_UP
+
+    def probing(self, now: float) -> int:
+        """What its next attempt is for; see :attr:`.model.DeliveryRow.probe`."""
+        if self.opened_at is None:
+            return 0
+        return 2 if self.gave_up(now) else 1
+
+    def next_after(self, now: float, policies: LanePolicies) -> float | None:
+        """When its rate allows the next one, once one goes now."""
+        interval = policies.of(self.name).interval
+        return max(now, self.next_at or 0.0) + interval if interval > 0 else None
 
     def room(self, now: float, free: int, policies: LanePolicies) -> int:
         """How many may go now if their time has come."""
@@ -127,33 +146,25 @@ class SqliteLanes:
         return total
 
 
-def claim(
-    connection: sqlite3.Connection, now: float, limit: int, lease: float, policies: LanePolicies
-) -> list[DeliveryRow]:
-    """Hand out due deliveries, lane by lane: first those with the fewest under way, then those served longest ago, one
-    of each in turn, so that a lane with ten thousand due does not starve one with a single delivery."""
+def claim(connection: sqlite3.Connection, now: float, limit: int, lease: float, policies: LanePolicies) -> list[str]:
+    """Hand out due deliveries, by their ids, lane by lane: first those with the fewest under way, then those served
+    longest ago, one of each in turn, so that a lane with ten thousand due does not starve one with a single delivery.
+    """
     lanes = [lane for lane in _due_lanes(connection, now) if lane.opens_at() <= now]
     lanes.sort(key=lambda lane: (lane.leased, lane.claimed_at or 0.0, lane.first_due))
     waiting: list[tuple[_Due, list[str]]] = []
     for lane in lanes:
         room = lane.room(now, limit, policies)
         if room:
-            found = connection.execute(
-                "SELECT id FROM deliveries WHERE lane = ? AND due_at IS NOT NULL AND due_at <= ?"
-                " ORDER BY due_at LIMIT ?",
-                (lane.name, now, room),
-            )
-            waiting.append((lane, [row[0] for row in found]))
+            (ids,) = connection.execute(_FIRST, (lane.name, now, room)).fetchone()
+            waiting.append((lane, msgspec.json.decode(ids, type=list[str])))
     picked = _in_turn(waiting, limit, policies.reserve)
-    rows: list[DeliveryRow] = []
-    for lane, ids in picked:
-        probe = 0 if lane.opened_at is None else 2 if lane.gave_up(now) else 1
-        given = {"ids": msgspec.json.encode(ids).decode(), "now": now, "until": now + lease, "probe": probe}
-        rows += [read(DeliveryRow, row) for row in connection.execute(_CLAIM, given).fetchall()]
-        interval = policies.of(lane.name).interval
-        next_at = max(now, lane.next_at or 0.0) + interval if interval > 0 else None
-        connection.execute(_CLAIMED, {"name": lane.name, "now": now, "next_at": next_at})
-    return rows
+    if not picked:
+        return []
+    handed = [(one, lane.probing(now)) for lane, ids in picked for one in ids]
+    connection.execute(_CLAIM, {"handed": as_json(handed), "now": now, "until": now + lease})
+    in_bulk(connection, _CLAIMED, [(lane.name, now, lane.next_after(now, policies), "[]", 0) for lane, _ in picked])
+    return [one for one, _ in handed]
 
 
 def _in_turn(waiting: list[tuple[_Due, list[str]]], limit: int, reserve: int) -> list[tuple[_Due, list[str]]]:
@@ -212,9 +223,16 @@ def learn(connection: sqlite3.Connection, delivery: DeliveryRow, news: LaneNews,
         _fail(connection, delivery, news, now)
 
 
+def well_lanes(connection: sqlite3.Connection, names: set[str]) -> set[str]:
+    """Those of these lanes of which a success would tell nothing new."""
+    ailing = connection.execute(_AILING, (as_json(list(names)),))
+    return names - {row[0] for row in ailing}
+
+
 def _close(connection: sqlite3.Connection, lane: str, now: float) -> None:
     row = connection.execute(
-        "SELECT opened_at FROM lanes WHERE name = ? AND (failing <> '[]' OR opened_at IS NOT NULL)", (lane,)
+        f"SELECT opened_at FROM lanes WHERE name = ? AND {_NOT_WELL}",  # noqa: S608 (ours)
+        (lane,),
     ).fetchone()
     if row is None:
         return

@@ -38,6 +38,10 @@ class _Failed(NamedTuple):
 
 MOST_PER_COMMIT = 512
 """Writes that may share one commit: bounds how long the first of them waits for the last."""
+BUSY = 4
+"""After a commit of so many writes there are more on their way: the next one waits for them."""
+GATHER = 0.0005
+"""Seconds that it waits."""
 
 
 PROBE_EVERY = 1.0
@@ -87,6 +91,7 @@ class Writer:
         return self._thread.is_alive()
 
     def _run(self) -> None:
+        batch: list[_Job] = []
         while True:
             try:
                 first = self._jobs.get(timeout=PROBE_EVERY if self.condition.trouble else None)
@@ -95,6 +100,8 @@ class Writer:
                 continue
             if first is None:
                 break
+            if len(batch) >= BUSY:
+                time.sleep(GATHER)
             batch, last = self._drain(first)
             self._commit(batch)
             if last:

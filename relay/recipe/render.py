@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from jinja2 import TemplateError, nodes
+from jinja2.runtime import Context
 
 from .budget import begin, weigh, weighed
 from .document import Path, read
@@ -81,7 +82,7 @@ class _Filling:
     def __init__(self, recipe: Recipe, reach: Mapping[str, Any]) -> None:
         self._recipe = recipe
         self._reach = dict(reach)
-        self._all = {**_environment.globals, **self._reach}
+        self._context = Context(_environment, {**_environment.globals, **self._reach}, None, {})
         self._size = 0
 
     def value(self, template: Any, path: Path) -> Any:
@@ -93,7 +94,7 @@ class _Filling:
             return template
         say_what_is_there(self._reach)
         try:
-            return self._counted(_fill(template, self._all))
+            return self._counted(_fill(template, self._context))
         except Exception as error:  # a filter raises anything for a value it did not expect: the template's fault
             raise RenderError(self._say(template, path, error)) from error
 
@@ -118,13 +119,15 @@ def _holds(answer: Any) -> bool:
     return answer.strip().lower() not in NO if isinstance(answer, str) else bool(answer)
 
 
-def _fill(template: str, reach: dict[str, Any]) -> Any:
+def _fill(template: str, context: Context) -> Any:
     compiled, alone = _compiled(template)
     if alone:
-        module = compiled.make_module(reach, shared=True)  # it is whole; jinja would merge it anew for each template
-        return _checked(weighed(module.__dict__["alone"]))
+        for _ in compiled.root_render_func(context):
+            pass
+        value = context.vars.pop("alone")
+        return _checked(weighed(value))
     size, parts = 0, list[str]()
-    for part in compiled.generate(reach):
+    for part in compiled.generate(context.parent):
         size += len(part)
         if size > OUTPUT_MOST:
             raise ValueError(f"the text has more than {OUTPUT_MOST} characters")

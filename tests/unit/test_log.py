@@ -3,8 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from relay.log import redact_named
+from relay.log import hide, redact, redact_all, redact_named
+
+ODD = 'p"w\\d\n\u00fc\t1'
+hide([ODD, "hush-hush-hush"])
 
 
 @pytest.mark.parametrize(
@@ -41,3 +46,37 @@ def test_innocent_names_keep_what_they_have(name: str) -> None:
 @pytest.mark.parametrize("empty", ["", None, 0, False, [], {}])
 def test_nothing_is_seen_to_be_nothing(empty: Any) -> None:
     assert redact_named({"token": empty}) == {"token": empty}
+
+
+PIECES = (
+    "hush-hush-hush",
+    ODD,
+    "sk-abcdef12345",
+    "Bearer xyz",
+    "whsec_abcdefgh",
+    "task_sk_12345678",
+    "\n",
+    '"',
+    "\\",
+    " ",
+    "x",
+    "task_",
+)
+
+
+@given(
+    st.recursive(
+        st.lists(st.sampled_from(PIECES)).map("".join), lambda some: st.lists(some) | st.dictionaries(st.text(), some)
+    )
+)
+def test_a_secret_is_found_wherever_it_stands(value: Any) -> None:
+    """What is looked for first is looked for in the JSON of it all, where a text may look otherwise."""
+
+    def each(thing: Any) -> Any:
+        if isinstance(thing, str):
+            return redact(thing)
+        if isinstance(thing, dict):
+            return {each(key): each(child) for key, child in thing.items()}
+        return [each(child) for child in thing]
+
+    assert redact_all(value) == each(value)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
 from relay.flow.observe import Observer, Pace
 from relay.flow.retry import SCHEDULE
-from relay.journal import DeliveryRow, Entry, Operation, SqliteJournal, TaskRow
+from relay.journal import DeliveryRow, Entry, Operation, SqliteJournal, TaskRow, Unavailable
 from relay.providers import Told
 from relay.recipe import RecipeSet, Renderer, parse
 from relay.settings import Settings
@@ -210,8 +210,17 @@ async def test_a_connectors_bug_is_retried_and_named_without_its_text(bench: Ben
     assert (row.state, row.error) == ("due", "the connector probe failed: RuntimeError")
 
 
-async def test_a_long_attempt_keeps_its_lease(bench: Bench) -> None:
+@pytest.mark.parametrize("stumbles", [False, True])
+async def test_a_long_attempt_keeps_its_lease(bench: Bench, stumbles: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     landing = asyncio.Event()
+    renew = bench.journal.deliveries.renew
+
+    async def stumble(held: Mapping[str, int], until: float) -> int:
+        monkeypatch.setattr(bench.journal.deliveries, "renew", renew)
+        raise Unavailable("the disk is full")
+
+    if stumbles:
+        monkeypatch.setattr(bench.journal.deliveries, "renew", stumble)
 
     async def slowly() -> Outcome:
         await landing.wait()
@@ -222,6 +231,10 @@ async def test_a_long_attempt_keeps_its_lease(bench: Bench) -> None:
     await until(lambda: bool(bench.probe.calls))
     for _ in range(12):
         fence = (await bench.row()).due_at
+        if stumbles and bench.journal.deliveries.renew is stumble:
+            bench.clock.advance(14)
+            await until(lambda: bench.journal.deliveries.renew is renew)
+        await until(lambda: bench.clock.until_next() is not None)
         bench.clock.advance(14)
         await until_changed(bench, fence)
         assert await bench.journal.deliveries.claim(bench.clock.now(), 10, 40) == []

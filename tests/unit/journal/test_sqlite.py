@@ -249,11 +249,11 @@ async def test_a_step_waits_for_all_it_comes_after(journal: SqliteJournal) -> No
         task_id="task_1", revision=1, event_id="evt_1", event="task.succeeded", at=1.0, observed="{}", told_by="poll"
     )
     await journal.tasks.apply(Change(task=known, finish=finish, deliveries=rows))
-    first, second = sorted(await journal.deliveries.claim(2.0, 10, 30.0), key=lambda row: row.id)
+    first, second = await claimed_rows(journal, 2.0)
     await settle(journal, first)
     assert await journal.deliveries.claim(3.0, 10, 30.0) == []
     await settle(journal, second)
-    assert [row.id for row in await journal.deliveries.claim(4.0, 10, 30.0)] == ["c"]
+    assert [row.id for row in await claimed_rows(journal, 4.0)] == ["c"]
 
 
 async def settle(journal: SqliteJournal, row: DeliveryRow) -> bool:
@@ -264,15 +264,21 @@ async def settle(journal: SqliteJournal, row: DeliveryRow) -> bool:
 async def test_only_the_holder_of_the_lease_may_settle(journal: SqliteJournal) -> None:
     known = await bound(journal)
     await journal.tasks.apply(Change(task=known, deliveries=[delivery("a")]))
-    (slow,) = await journal.deliveries.claim(2.0, 10, 30.0)
-    assert await journal.deliveries.renew("a", slow.fence, 50.0)
+    (slow,) = await claimed_rows(journal, 2.0)
+    assert await journal.deliveries.renew({"a": slow.fence, "b": 1}, 50.0) == 1
     assert await journal.deliveries.claim(40.0, 10, 30.0) == []
-    (other,) = await journal.deliveries.claim(50.0, 10, 30.0)
+    (other,) = await claimed_rows(journal, 50.0)
     assert (other.fence, other.attempts) == (2, 2)
-    assert not await journal.deliveries.renew("a", slow.fence, 90.0)
+    assert await journal.deliveries.renew({"a": slow.fence}, 90.0) == 0
     assert not await settle(journal, slow)
     assert await settle(journal, other)
     assert not await settle(journal, other)
+
+
+async def claimed_rows(journal: SqliteJournal, now: float) -> list[DeliveryRow]:
+    """What is handed out, by id."""
+    claimed = await journal.deliveries.claim(now, 10, 30.0)
+    return sorted((briefing.delivery for briefing in claimed), key=lambda row: row.id)
 
 
 async def settle_together(journal: SqliteJournal, *settlements: Settlement) -> list[bool | BaseException]:
@@ -295,7 +301,7 @@ async def test_what_is_settled_together_is_settled_each_for_itself(journal: Sqli
     known = await bound(journal)
     rows = [delivery("a"), delivery("b"), delivery("c"), delivery("d", waits_for=["a"]), delivery("e", waits_for=["b"])]
     await journal.tasks.apply(Change(task=known, deliveries=rows))
-    a, b, c = sorted(await journal.deliveries.claim(2.0, 10, 30.0), key=lambda row: row.id)
+    a, b, c = await claimed_rows(journal, 2.0)
     lost = msgspec.structs.replace(b, fence=b.fence - 1)
     assert await settle_together(journal, done(a), done(lost), done(c)) == [True, False, True]
     states = {row.id: row.state for row in await journal.deliveries.of_task("task_1")}
@@ -307,7 +313,7 @@ async def test_what_is_settled_together_is_settled_each_for_itself(journal: Sqli
 async def test_what_cannot_be_written_down_takes_no_neighbour_down(journal: SqliteJournal) -> None:
     known = await bound(journal)
     await journal.tasks.apply(Change(task=known, deliveries=[delivery("a"), delivery("b")]))
-    a, b = sorted(await journal.deliveries.claim(2.0, 10, 30.0), key=lambda row: row.id)
+    a, b = await claimed_rows(journal, 2.0)
     wrong, right = await settle_together(journal, done(a, thing=object()), done(b))
     assert isinstance(wrong, TypeError)
     assert right is True
@@ -323,7 +329,7 @@ async def test_a_restart_hands_back_what_a_dead_relay_held(tmp_path: Path) -> No
     await journal.close()
     journal = SqliteJournal.open(tmp_path / "journal.db")
     now = 4e9  # later than the clock of any machine that runs this, earlier than the lease's end
-    assert [row.id for row in await journal.deliveries.claim(now, 10, 30.0)] == ["a"]
+    assert [row.id for row in await claimed_rows(journal, now)] == ["a"]
     assert len(await journal.tasks.claim_polls(now, 10, 30.0)) == 1
     await journal.close()
 

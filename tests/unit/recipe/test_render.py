@@ -28,6 +28,16 @@ def fill(template: Any, **context: Any) -> Any:
     return Renderer().render(made, made.steps["a"], {**sample(), **context})["value"]
 
 
+def test_a_template_sees_nothing_of_the_one_before_it() -> None:
+    made = recipe(
+        ["{{ 1 + 1 }}", "{% set left = 3 %}{{ left }}", "{{ alone is defined }} {{ left is defined }}", "{{ alone }}"]
+    )
+    with pytest.raises(RenderError, match="'alone' is not there"):
+        Renderer().render(made, made.steps["a"], sample())
+    made = recipe(["{{ 1 + 1 }}", "{% set left = 3 %}{{ left }}", "{{ alone is defined or left is defined }}"])
+    assert Renderer().render(made, made.steps["a"], sample())["value"] == [2, "3", False]
+
+
 @pytest.mark.parametrize(
     ("template", "value"),
     [
