@@ -2,12 +2,13 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
 from msgspec import Struct, field
 
-from .table import Line, SheetError, Table, letters
+from .table import UNSEEN, Line, SheetError, Table, letters
 
 HEADER_ROWS = 20
 """The header is looked for in so many rows: people put a title above it."""
@@ -17,6 +18,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "audio_url": (
         *("audio url", "audio", "audio link", "audio file", "song url", "song link", "song file", "music url", "mp3"),
         *("mp3 url", "track url", "track link", "music", "song", "track", "sound", "recording"),
+        *("audiodatei", "lied", "musik", "cancion", "musica", "chanson", "musique", "音频", "歌曲", "音乐"),
     ),
     IMAGES: (
         *(
@@ -90,10 +92,15 @@ class Columns(Struct):
 
     def meanings(self) -> dict[str, str]:
         """What each column was understood as, by its title, for people."""
-        found = {self.title(column): name for name, column in self.fields.items()}
-        found |= {self.title(column): f"images[{index}]" for index, column in enumerate(self.images)}
-        found |= {self.title(column): f"row.{name}" for column, name in self.facts.items()}
-        return found | {self.title(column): f"(result) {name}" for name, column in self.results.items()}
+        found = {column: name for name, column in self.fields.items()}
+        found |= {column: f"images[{index}]" for index, column in enumerate(self.images)}
+        found |= {column: f"row.{name}" for column, name in self.facts.items()}
+        found |= {column: f"(result) {name}" for name, column in self.results.items()}
+        titles = Counter(self.title(column) for column in found)
+        return {
+            self.title(column) + (f" ({letters(column)})" if titles[self.title(column)] > 1 else ""): meant
+            for column, meant in found.items()
+        }
 
 
 def match(table: Table, mapping: Mapping[str, str] | None = None) -> Columns:
@@ -128,7 +135,9 @@ def _understand(header: Line, wanted: Mapping[str, str]) -> Columns:
 @lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """A title without case, accents, punctuation and doubled spaces: ``Cover_Image #2`` → ``cover image 2``."""
-    text = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+    text = "".join(
+        one for one in unicodedata.normalize("NFKD", name) if not (unicodedata.combining(one) or one in UNSEEN)
+    )
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
     return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
 
@@ -192,9 +201,12 @@ def _add_fact(columns: Columns, column: int, name: str) -> None:
 
 
 def _find_header(table: Table, wanted: Mapping[str, str]) -> Line:
-    """The first row in which most columns are known by name."""
+    """The first row in which most columns are known by name. Where links stand below names, the rows have begun: a
+    second table further down has a header of its own, and the first one's rows are not lost for it."""
     best, score = None, 0
     for line in table.lines[:HEADER_ROWS]:
+        if score > 1 and any("://" in text for text in line.cells):
+            break
         known = sum(1 for text in line.cells if plain(text) in wanted or meaning(text) is not None)
         if known > score:
             best, score = line, known
@@ -205,7 +217,14 @@ def _find_header(table: Table, wanted: Mapping[str, str]) -> Line:
     raise SheetError(
         "no row names the columns. A sheet needs a header with at least an audio column (such as `Audio URL`) and an"
         f" image column (such as `Image 1`); the first row has {shown}"
+        f"{_others(table)}"
     )
+
+
+def _others(table: Table) -> str:
+    if not table.others:
+        return ""
+    return f". This is the sheet {table.name!r}; choose one of the others: {', '.join(table.others)}"
 
 
 def _check_mapping(columns: Columns, wanted: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from itertools import islice
 
@@ -14,6 +15,8 @@ DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_ROWS = 50
 MOST_CELL = 131_072
 _MARK = "end of the file"
+_LETTER, _FOREIGN = re.compile(rb"[\x80-\xff]"), re.compile(rb"[\x80-\xff]{4,}")
+"""Bytes that are no ASCII: in languages that cp1252 serves they stand alone between others."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -57,7 +60,7 @@ def detect(content: bytes) -> tuple[str, Dialect]:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise SheetError(f"the file is not text in {encoding}: {error.reason}; save it as UTF-8 CSV") from error
+        raise SheetError("the file is no text that can be read; save it as `CSV UTF-8` or XLSX") from error
     if "\x00" in text:
         raise SheetError("the file is not text: it has NUL characters; save it as CSV or XLSX")
     first, _, _ = text.partition("\n")
@@ -77,8 +80,22 @@ def _encoding(content: bytes) -> str:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return "cp1252"
+        return _eight_bits(content)
     return "utf-8"
+
+
+def _eight_bits(content: bytes) -> str:
+    """Of the encodings without a mark, the one that it can be. Raises :class:`SheetError` for those that are told from
+    each other by guessing only: a prompt that was guessed wrong would be paid for."""
+    if b"\r" in content and b"\n" not in content:
+        return "mac_roman"
+    letters = len(_LETTER.findall(content))
+    if letters > 3 and sum(map(len, _FOREIGN.findall(content))) > letters / 2:
+        raise SheetError(
+            "its letters cannot be told for sure, for it is saved in an older encoding (Chinese, Cyrillic or another);"
+            " save it as `CSV UTF-8` or XLSX"
+        )
+    return "cp1252"
 
 
 def _delimiter(text: str) -> str:

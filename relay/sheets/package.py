@@ -1,7 +1,9 @@
-"""The parts of an XLSX: which of them holds which sheet."""
+"""A workbook as the package of parts that it is: which holds which sheet, and how one is put in another's place."""
 
+import io
 import posixpath
 import zipfile
+from collections.abc import Mapping
 from xml.parsers import expat
 
 from .table import SheetError
@@ -22,6 +24,16 @@ def part_of(packed: zipfile.ZipFile, sheet: str) -> str:
             target = attributes["Target"]
             return target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
     raise SheetError(f"the workbook has no sheet {sheet!r} that can be changed in place")
+
+
+def repacked(packed: zipfile.ZipFile, changed: Mapping[str, bytes]) -> bytes:
+    """The whole package with the parts in ``changed`` in the place of theirs; all others stay byte for byte."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as again:
+        again.comment = packed.comment
+        for entry in packed.infolist():
+            again.writestr(entry, changed.get(entry.filename) or packed.read(entry))
+    return whole.getvalue()
 
 
 def _elements(xml: bytes, name: str) -> list[dict[str, str]]:

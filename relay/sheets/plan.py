@@ -33,6 +33,11 @@ _FIXES = {
 }
 
 
+_NO_COLUMN = "no column was understood as it: name one `{}`, or say which one it is (`TITLE={}`)"
+"""The fix where a whole column is missing: that of one cell would not help."""
+_TITLES = {"audio_url": "Audio URL", IMAGES: "Image 1"}
+
+
 class CellProblem(Struct, frozen=True):
     """One thing that is wrong, where it stands, and how to mend it. ``cell`` is empty if a whole column is missing."""
 
@@ -220,13 +225,19 @@ class _Reading:
         for violation in RULES[workflow](asked):
             name = violation.field
             if self._title(name) not in told:
-                self._problem(name, "" if violation.value is None else str(violation.value), violation.rule)
+                text = "" if violation.value is None else str(violation.value)
+                self._problem(name, text, _for_people(violation.rule, text))
 
     def _problem(self, name: str, text: str, rule: str, wrong: Unsettled | None = None) -> None:
-        fix = wrong.fix if wrong else _FIXES.get(name.partition("[")[0], "")
+        fix = wrong.fix if wrong else self._fix(name)
         self._problems.append(
             CellProblem(self._address(name), self._title(name), text.removeprefix(NOT_SAVED)[:200], rule, fix)
         )
+
+    def _fix(self, name: str) -> str:
+        if self._column(name) is None and name in _TITLES:
+            return _NO_COLUMN.format(_TITLES[name], name)
+        return _FIXES.get(name.partition("[")[0], "")
 
     def _column(self, name: str) -> int | None:
         if name in self._cells:
@@ -242,6 +253,13 @@ class _Reading:
     def _title(self, name: str) -> str:
         column = self._column(name)
         return name if column is None else self._columns.title(column)
+
+
+def _for_people(rule: str, text: str) -> str:
+    """A rule of the contract without what only callers of the API can do about it."""
+    if not rule.startswith("must be a public HTTPS URL"):
+        return rule
+    return rule.partition(";")[0] if text.startswith("https://") else "must be a link that begins with https://"
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -2,10 +2,14 @@
 
 import re
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 REFERENCE = re.compile(r"([A-Z]+)(\d+)")
 """A cell as a workbook names it, ``C7``."""
+
+
+UNSEEN = frozenset("\u00ad\u200b\u200e\u200f\u2060\ufeff")
+"""Characters that nobody sees, and that travel along when text is copied from a page."""
 
 
 class SheetError(Exception):
@@ -25,10 +29,11 @@ class Line(Struct):
 
 
 class Table(Struct):
-    """The cells of one sheet. ``name`` is the sheet's, empty for a CSV."""
+    """The cells of one sheet. ``name`` is the sheet's, empty for a CSV; ``others`` are the visible ones beside it."""
 
     name: str
     lines: list[Line]
+    others: list[str] = field(default_factory=list[str])
 
     def cell(self, line: Line, column: int) -> str:
         """The text at ``column`` (from 0), trimmed; empty where the row is shorter."""

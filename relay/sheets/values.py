@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .links import LinkError, direct
+from .links import LinkError, bare, direct
 
 _YES, _NO = (
     {"yes", "y", "true", "1", "x", "on", "ja", "oui", "si", "✓", "✔", "☑"},
@@ -81,7 +81,7 @@ def is_local(text: str) -> bool:
 def link(text: str) -> str:
     """A link as it can be fetched. Raises :class:`Unreadable`."""
     try:
-        return text if is_local(text) else direct(text)
+        return text if is_local(text) else direct(bare(text))
     except LinkError as error:
         raise Unreadable(str(error)) from error
 

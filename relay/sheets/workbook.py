@@ -1,6 +1,7 @@
 """Workbooks: values as text, as a person reads them, the same whichever program saved the file."""
 
 import io
+import re
 import zipfile
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
@@ -16,26 +17,34 @@ from python_calamine import (
 )
 
 from .formulas import unsettled_cells
+from .package import repacked
 from .table import Line, SheetError, Table
 
 MOST_UNPACKED = 500 * 1024 * 1024
 MOST_RATIO = 200
 MOST_COLUMNS = 500
+_AGAIN = " and save it again as XLSX"
+_ODS = "content.xml"
+_TAB = re.compile(rb"<text:tab\s*(?:/>|>\s*</text:tab>)")
 
 
 def read_workbook(content: bytes, sheet: str | None = None) -> Table:
     """Raises :class:`SheetError` for what is damaged, encrypted, too large, or has no such sheet."""
     _refuse_bomb(content)
+    content = _with_tabs(content)
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(content)) as workbook:
             found = workbook.get_sheet_by_name(_choose(workbook, sheet))
             if found.total_width > MOST_COLUMNS:
                 raise SheetError(f"the sheet has {found.total_width} columns; at most {MOST_COLUMNS} are read")
-            return Table(found.name, _lines(found, unsettled_cells(content, found.name)))
+            others = [name for name in _visible(workbook) if name != found.name]
+            return Table(found.name, _lines(found, unsettled_cells(content, found.name)), others)
     except PasswordError as error:
         raise SheetError("the workbook is protected by a password; save it without one") from error
     except CalamineError as error:
-        raise SheetError(f"the workbook cannot be read: {error}; open it and save it again as XLSX") from error
+        raise SheetError(
+            f"{_what_it_is(content) or f'the workbook cannot be read: {error}; open it'}{_AGAIN}"
+        ) from error
 
 
 def as_text(value: Any) -> str:
@@ -60,10 +69,17 @@ def _choose(workbook: CalamineWorkbook, wanted: str | None) -> str:
             if name.strip().lower() == wanted.strip().lower():
                 return name
         raise SheetError(f"there is no sheet {wanted!r}; there is: {', '.join(workbook.sheet_names)}")
-    for one in workbook.sheets_metadata:
-        if one.typ == SheetTypeEnum.WorkSheet and one.visible == SheetVisibleEnum.Visible:
-            return one.name
+    for name in _visible(workbook):
+        return name
     raise SheetError("the workbook has no visible sheet; name one")
+
+
+def _visible(workbook: CalamineWorkbook) -> list[str]:
+    return [
+        one.name
+        for one in workbook.sheets_metadata
+        if one.typ == SheetTypeEnum.WorkSheet and one.visible == SheetVisibleEnum.Visible
+    ]
 
 
 def _lines(sheet: CalamineSheet, unsettled: Mapping[tuple[int, int], str]) -> list[Line]:
@@ -89,6 +105,31 @@ def _spread(rows: list[list[str]], top: int, left: int, bottom: int, right: int)
     for row in rows[top + 1 : bottom + 1]:
         if left < len(row) and not row[left]:
             row[left] = rows[top][left]
+
+
+def _with_tabs(content: bytes) -> bytes:
+    """An ODS whose tabs are characters: as elements they would be lost, and the row would be another one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            if _ODS not in packed.namelist() or not _TAB.search(text := packed.read(_ODS)):
+                return content
+            return repacked(packed, {_ODS: _TAB.sub(b"\t", text)})
+    except (zipfile.BadZipFile, ValueError, OSError):  # no package: the reader says what it is
+        return content
+
+
+def _what_it_is(content: bytes) -> str:
+    """What a package without a workbook is, with what to do about it; empty: nobody knows."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            names = packed.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError):
+        return ""
+    if any(name.endswith(".iwa") for name in names):
+        return "the file is of Apple Numbers (or Pages, or Keynote); choose Export To, Excel there"
+    if any(name.startswith(("word/", "ppt/")) for name in names):
+        return "the file is a document of Word or PowerPoint, not a sheet; copy its table into a sheet"
+    return ""
 
 
 def _refuse_bomb(content: bytes) -> None:

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from xml.parsers import expat
 
-from .package import part_of
+from .package import part_of, repacked
 from .results import Cell
 from .sheet_xml import patch_sheet
 from .table import SheetError
@@ -28,15 +28,6 @@ def write_workbook(content: bytes, sheet: str, written: Mapping[int, Mapping[int
             if packed.getinfo(part).file_size > MOST_SHEET:
                 raise SheetError(f"the sheet {sheet!r} is too large to be changed in place; the results go beside it")
             patched = patch_sheet(packed.read(part), written)
-            return _repacked(packed, {part: patched})
+            return repacked(packed, {part: patched})
     except (zipfile.BadZipFile, KeyError, expat.ExpatError) as error:
         raise SheetError(f"the workbook cannot be changed in place ({error}); save it as XLSX first") from error
-
-
-def _repacked(packed: zipfile.ZipFile, changed: Mapping[str, bytes]) -> bytes:
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as again:
-        again.comment = packed.comment
-        for entry in packed.infolist():
-            again.writestr(entry, changed.get(entry.filename) or packed.read(entry))
-    return whole.getvalue()

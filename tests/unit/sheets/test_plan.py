@@ -102,7 +102,7 @@ def test_every_problem_of_a_row_is_said_with_its_cell_and_a_fix() -> None:
     )
     said = {problem.cell: problem for problem in row.problems}
     assert list(said) == ["A2", "B2", "C2", "D2", "E2", "F2"]
-    assert said["A2"].rule.startswith("must be a public HTTPS URL")
+    assert said["A2"].rule == "must be a link that begins with https://"
     assert "is a Google document" in said["B2"].rule
     assert "private address" in said["C2"].rule
     assert (said["D2"].column, said["D2"].value, said["D2"].fix) == (
@@ -117,7 +117,19 @@ def test_every_problem_of_a_row_is_said_with_its_cell_and_a_fix() -> None:
 def test_a_missing_column_is_said_once_a_row_without_a_cell() -> None:
     row = one(["Image"], [COVER])
     (problem,) = row.problems
-    assert str(problem).startswith("audio_url: is required; give a link to the audio file that anybody can open")
+    fix = "no column was understood as it: name one `Audio URL`, or say which one it is (`TITLE=audio_url`)"
+    assert str(problem) == f"audio_url: is required; {fix}"
+
+
+def test_a_second_table_below_loses_no_row_of_the_first() -> None:
+    first, second = ["Audio", "Image"], ["Audio", "Image", "Prompt", "Format"]
+    rows = planned(comma_separated([["Plan"], first, [AUDIO, COVER], [], second, [AUDIO, COVER, "b", "1:1"]]))
+    assert [(row.number, bool(row.problems)) for row in rows] == [(3, False), (5, True), (6, False)]
+
+
+def test_two_columns_of_one_title_are_both_shown() -> None:
+    table = read_table(comma_separated([["Song", "Image", "Song"], [AUDIO, COVER, "Rooftop"]]))
+    assert match(table).meanings() == {"Song (A)": "audio_url", "Image": "images[0]", "Song (C)": "row.song"}
 
 
 def test_local_files_are_named_for_upload() -> None:
@@ -142,6 +154,9 @@ def test_local_files_are_named_for_upload() -> None:
             "https://drive.google.com/uc?export=download&id=1AbCdEfGhIjKl",
         ),
         ("https://www.dropbox.com/scl/fi/x/a.mp3?rlkey=k&dl=0", "https://www.dropbox.com/scl/fi/x/a.mp3?rlkey=k&dl=1"),
+        ("https://www.google.com/url?q=https%3A%2F%2Fm.example.com%2Fa.mp3&sa=D", "https://m.example.com/a.mp3"),
+        ("\u200b\u201chttps://m.example.com/a.mp3\u201d\ufeff", "https://m.example.com/a.mp3"),
+        ("<https://m.example.com/a.mp3>", "https://m.example.com/a.mp3"),
     ],
 )
 def test_share_links_become_direct_ones(shared: str, direct: str) -> None:
@@ -152,6 +167,30 @@ def test_share_links_become_direct_ones(shared: str, direct: str) -> None:
 def test_a_folders_link_is_refused_with_the_reason(page: str) -> None:
     (problem,) = one(["Audio", "Image"], [page, COVER]).problems
     assert "folder" in problem.rule
+
+
+@pytest.mark.parametrize(
+    ("link", "rule"),
+    [
+        ("https://www.youtube.com/watch?v=1", "is a page of YouTube, not a file"),
+        ("https://open.spotify.com/track/1", "is a page of Spotify, not a file"),
+        ("https://1drv.ms/u/s!abc", "is a page of OneDrive, not a file"),
+        ("http://media.example.com/a.mp3", "must be a link that begins with https://"),
+        ("Rooftop Season", "must be a link that begins with https://"),
+        ("https://[", "is no link that can be followed"),
+        ("https://notyoutube.com/a.mp3", None),
+    ],
+)
+def test_what_leads_to_no_file_is_refused_with_the_reason(link: str, rule: str | None) -> None:
+    problems = one(["Audio", "Image"], [link, COVER]).problems
+    assert [(problem.cell, problem.value, problem.rule) for problem in problems] == (
+        [("A2", link, rule)] if rule else []
+    )
+
+
+@pytest.mark.parametrize("title", ["Lied", "Canción", "音频", "So\u200bng", "\ufeffAudio"])
+def test_a_song_is_known_in_other_languages_and_with_characters_that_nobody_sees(title: str) -> None:
+    assert one([title, "Bild"], [AUDIO, COVER]).problems == []
 
 
 def test_defaults_fill_what_a_row_leaves_empty() -> None:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 
 from relay.sheets import SheetError, match, plan_rows, read_table
 from relay.sheets.table import letters
@@ -49,6 +50,14 @@ def test_formulas_count_by_their_values_and_the_first_visible_sheet_is_read() ->
         "https://media.example.com/1.png",
     ]
     assert by_number[5][0] == "Mia", "merged over two rows"
+
+
+def package(name: str) -> bytes:
+    """A ZIP that is no workbook."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, "x")
+    return packed.getvalue()
 
 
 def formulas(cells: str) -> bytes:
@@ -116,7 +125,15 @@ def test_a_sheet_is_chosen_by_name_in_any_case() -> None:
     [
         (b"", "empty"),
         (b"\xef\xbb\xbf\r\n \r\n", "empty"),
-        (b"%PDF-1.7 ...", "PDF"),
+        (b"%PDF-1.7 ...", "is a PDF"),
+        (b"\xef\xbb\xbf\r\n<HTML><body><table>", "is a web page, whatever its name says; open it and save it as XLSX"),
+        (b'<?xml version="1.0"?><Workbook>', "an XML document"),
+        (b'[ {"song": "x"}]', "is JSON"),
+        (b"\x89PNG\r\n\x1a\n\x00", "is an image"),
+        (b"ID3\x04\x00", "is a song"),
+        (package("Index/Document.iwa"), "of Apple Numbers .*; choose Export To, Excel"),
+        (package("word/document.xml"), "a document of Word"),
+        (package("x.txt"), "cannot be read: .*; open it and save it again as XLSX"),
         (b"PK\x03\x04 not a zip", "cannot be read|damaged"),
         (b"a,b\x00,c\nd,e,f", "NUL"),
     ],
@@ -124,6 +141,44 @@ def test_a_sheet_is_chosen_by_name_in_any_case() -> None:
 def test_what_is_no_table_is_said(content: bytes, message: str) -> None:
     with pytest.raises(SheetError, match=message):
         read_table(content)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("gb18030", "一个歌手站在屋顶"),
+        ("shift_jis", "雨の屋上の歌手"),
+        ("cp1251", "Певица на крыше"),
+        ("cp1253", "τραγουδίστρια"),
+    ],
+)
+def test_letters_that_would_have_to_be_guessed_are_refused(encoding: str, text: str) -> None:
+    """A prompt of wrong letters would be paid for."""
+    with pytest.raises(SheetError, match="save it as `CSV UTF-8` or XLSX"):
+        read_table(f"Audio,Image,Prompt\n,,{text}\n".encode(encoding))
+
+
+@pytest.mark.parametrize("text", ["„Über“ — naïve façade", "ÆØÅ", "Niño, ¿qué?", "Œuvre d'été créée", "5 € … 10 €"])
+def test_letters_of_western_europe_are_read(text: str) -> None:
+    assert cells(f"Prompt,Mood\n{text},Übermut\n".replace(", ¿", " ¿").encode("cp1252"))[1][1] == "Übermut"
+
+
+def test_a_csv_of_an_old_mac_is_read() -> None:
+    assert cells("Audio,Prompt\rx,café\r".encode("mac_roman")) == [["Audio", "Prompt"], ["x", "café"]]
+
+
+def test_a_sheet_without_a_header_names_the_others() -> None:
+    book = Workbook()
+    book.active.title = "Notes"
+    book.active.append(["Read me first"])
+    book.create_sheet("Songs").append(["Audio", "Image"])
+    book.create_sheet("Old").sheet_state = "hidden"
+    packed = io.BytesIO()
+    book.save(packed)
+    with pytest.raises(
+        SheetError, match=r"'Read me first'\. This is the sheet 'Notes'; choose one of the others: Songs$"
+    ):
+        match(read_table(packed.getvalue()))
 
 
 def test_a_csv_has_no_sheets() -> None:
