@@ -1,17 +1,30 @@
 """Time, chance and names, as arguments: so that the whole line also runs in virtual time from a seed."""
 
 import asyncio
+import logging
 import os
 import random
 import time
 from typing import Protocol
+
+log = logging.getLogger("beatrelay")
+
+CATCH_UP = 0.5
+"""How fast our time goes on while it waits for a clock that was set back."""
+SET_BACK = 60.0
+"""Seconds by which a clock must have been set back to be worth a word."""
 
 
 class Clock(Protocol):
     """What the line may know of time and chance."""
 
     def now(self) -> float:
-        """Unix seconds."""
+        """Unix seconds; they only ever go on, so that whatever is due at a time becomes due."""
+        ...
+
+    def wall(self) -> float:
+        """Unix seconds as the machine's clock has them, which somebody may set back: for what others compare with
+        theirs, such as the time in a signature, and for hours of the day."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -34,8 +47,21 @@ class SystemClock:
         self._random = random.SystemRandom()
         self._last_ms = 0
         self._chance = b""
+        self._now, self._steady = 0.0, time.monotonic()
+        self._waits = False
 
     def now(self) -> float:
+        wall, steady = time.time(), time.monotonic()
+        least = self._now + (steady - self._steady) * CATCH_UP
+        self._now, self._steady = max(wall, least), steady
+        waits = least - wall > SET_BACK
+        if waits and not self._waits:
+            text = "the machine's clock was set back by %.0f s: until it has caught up, waits take twice as long"
+            log.warning(text, least - wall)
+        self._waits = waits
+        return self._now
+
+    def wall(self) -> float:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:

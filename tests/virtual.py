@@ -10,12 +10,17 @@ class VirtualClock:
 
     def __init__(self, seed: int = 0, now: float = 1_784_188_800.0) -> None:
         self._now = now
+        self.ahead = 0.0
+        """Seconds by which the machine's own clock is off."""
         self._random = random.Random(seed)
         self._ids = 0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
 
     def now(self) -> float:
         return self._now
+
+    def wall(self) -> float:
+        return self._now + self.ahead
 
     async def sleep(self, seconds: float) -> None:
         waking: asyncio.Future[None] = asyncio.get_running_loop().create_future()

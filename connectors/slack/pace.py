@@ -12,9 +12,14 @@ class Pace:
     def __init__(self) -> None:
         self._turns: dict[tuple[str, ...], dict[str, int]] = {}
         self._last: dict[tuple[str, ...], int] = {}
+        self._seen = 0
 
     def take(self, channel: tuple[str, ...], key: str, at: int) -> None:
         """Returns if it is the turn of the delivery ``key`` at ``at`` (seconds); until then raises :class:`Wait`."""
+        if at < self._seen - LATE:  # the clock was set back: turns of a time to come would hold everybody up
+            self._turns.clear()
+            self._last.clear()
+        self._seen = at
         turns = self._turns.setdefault(channel, {})
         while turns and at - next(iter(turns.values())) > LATE:  # turns stand in the order of their time
             del turns[next(iter(turns))]

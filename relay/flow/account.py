@@ -177,7 +177,7 @@ class Account:
     async def prove(self) -> str:
         """Send ourselves a webhook as the provider would, through our public address, and see it arrive; answers with a
         sentence. Raises :class:`AccountProblem` with what to mend."""
-        event_id, now = self._clock.new_id("evt"), self._clock.now()
+        event_id, now = self._clock.new_id("evt"), self._clock.wall()
         data = {"id": event_id, "status": "succeeded"}
         body = encode({"id": event_id, "event": TEST_EVENT, "created_at": int(now), "data": data})
         headers = self._provider.sign(body, now) | {"content-type": "application/json"}

@@ -79,7 +79,7 @@ class Callback(Connector):
         event |= {"id": self._clock.new_id("evt_sample"), "created_at": int(self._clock.now())}
         try:
             async with asyncio.timeout(self._timeout):
-                outcome = await self._call(endpoint, event, int(self._clock.now()))
+                outcome = await self._call(endpoint, event, int(self._clock.wall()))
         except TimeoutError:
             return False, f"The test failed: the receiver took longer than {self._timeout:g} s."
         except DeliveryError as error:

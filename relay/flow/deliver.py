@@ -268,7 +268,7 @@ class Deliverer(Loop):
         return Delivery(
             key=job.row.id,
             attempt=max(1, job.row.attempts),
-            at=int(self._clock.now()),
+            at=int(self._clock.wall()),
             event=job.event,
             connection=connection,
             http=self._http,

@@ -67,7 +67,7 @@ class Inbox:
         ``headers`` have lowercase names; ``body`` is cut off if ``oversized``.
         """
         now = self._clock.now()
-        reply, hint = self._judge(headers, body, now, oversized)
+        reply, hint = self._judge(headers, body, self._clock.wall(), oversized)
         self._counted(reply.verdict)
         if hint is None and not self._worth_keeping(now):
             return reply

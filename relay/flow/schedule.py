@@ -34,7 +34,7 @@ class Hours(Loop):
     async def _fire(self, recipe: Recipe) -> float | None:
         """Fire ``recipe`` if it is due; returns when it is due again."""
         assert recipe.schedule is not None
-        schedule, now = recipe.schedule, self._clock.now()
+        schedule, now = recipe.schedule, self._clock.wall()
         known = (recipe.name, schedule.schedule, schedule.tz)
         since = self._since.get(known)
         if since is None:

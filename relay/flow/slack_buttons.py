@@ -115,7 +115,7 @@ class SlackButtons:
                 values = await self._connections.use(view.name, "slack")
             except DeliveryError:
                 continue  # one that is of no use, or not Slack's
-            if genuine(values.get("signing_secret", ""), timestamp, signature, body, self._clock.now()):
+            if genuine(values.get("signing_secret", ""), timestamp, signature, body, self._clock.wall()):
                 return values
         raise NotFromSlack
 

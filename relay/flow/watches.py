@@ -136,7 +136,7 @@ class Watches:
         if watch is None or not watch.settings.push_secret:
             return False
         sent, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-        if not at.isascii() or not at.isdigit() or abs(int(at) - self._clock.now()) > TOLERANCE:
+        if not at.isascii() or not at.isdigit() or abs(int(at) - self._clock.wall()) > TOLERANCE:
             return False
         wanted = sign([decode_secret(watch.settings.push_secret)], sent, int(at), body)
         given = headers.get("webhook-signature", "").split()
