@@ -118,7 +118,7 @@ class Relay:
         self.clock = clock or SystemClock()
         self.metrics = Metrics()
         self.journal = SqliteJournal.open(settings.data / "journal.db")
-        self.vault = open_vault(settings.vault_key, settings.vault_path)
+        self.vault = open_vault(settings.vault_key, settings.vault_path, make=not self.journal.sealed.at_start)
         own, allowed = _origin(settings.beatapi_base_url), settings.allow_private
         client = partial(
             guarded_client, timeout=settings.timeout_seconds, connect_timeout=settings.connect_timeout_seconds

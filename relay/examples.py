@@ -135,6 +135,10 @@ beatrelay restore /mnt/backups/2026-11-26 --replace
 beatrelay vault key
 # once a year, or when somebody leaves
 beatrelay vault rotate
+# the relay says that a key is missing: what does it open?
+beatrelay vault lost
+# the key is gone for good
+beatrelay vault lost --forget
 
 # after a change of the API
 beatrelay openapi

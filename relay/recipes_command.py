@@ -26,7 +26,7 @@ from relay.recipe.gallery import SCHEMA, gallery, own_copy
 from relay.recipe.schema import TITLE, schema
 from relay.remote import api_of
 from relay.settings import Settings, SettingsError, load
-from relay.vault import Vault, VaultError, new_key, open_vault
+from relay.vault import VaultError, keys_at_hand
 
 
 @click.group()
@@ -172,17 +172,10 @@ async def _connections(settings: Settings) -> AsyncGenerator[tuple[SqliteJournal
         journal = SqliteJournal.inspect(_file(settings)) if there else SqliteJournal.open(Path(nothing) / "journal.db")
         try:
             async with httpx.AsyncClient() as client:
-                vault, clock = _vault(settings), SystemClock()
+                vault, clock = keys_at_hand(settings.vault_key, settings.vault_path), SystemClock()
                 yield journal, Connections(journal, clock, vault, discover()[0], settings.connections, client)
         finally:
             await journal.close()
-
-
-def _vault(settings: Settings) -> Vault:
-    """The relay's own; never makes a key that stays."""
-    if not settings.vault_key and not settings.vault_path.exists():
-        return Vault([new_key()], str(settings.vault_path))
-    return open_vault(settings.vault_key, settings.vault_path)
 
 
 def _file(settings: Settings) -> Path:

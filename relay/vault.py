@@ -20,6 +20,7 @@ _VERSION = b"\x01"
 _ID, _NONCE = 4, 12
 _HEAD = len(_VERSION) + _ID
 _HOW = "make one with `beatrelay vault key`"
+_IF_LOST = "If it is lost, `beatrelay vault lost` says what no key opens, and forgets it when told to"
 
 
 class VaultError(Exception):
@@ -43,6 +44,8 @@ class Vault:
 
     def open(self, sealed: bytes, place: str) -> str:
         """What was sealed. Raises :class:`VaultError` when no key fits, or when it was changed or moved."""
+        if not sealed:
+            raise VaultError(f"{place} was sealed with a key that is lost, and was forgotten; give it again")
         head, nonce, rest = sealed[:_HEAD], sealed[_HEAD : _HEAD + _NONCE], sealed[_HEAD + _NONCE :]
         if head[:1] != _VERSION or len(nonce) < _NONCE:
             raise VaultError(f"{place} holds no sealed value; it was written by something else than this relay")
@@ -50,12 +53,20 @@ class Vault:
         if cipher is None:
             raise VaultError(
                 f"{place} was sealed with key {head[1:].hex()}; {self._origin} holds {', '.join(self.key_ids)}."
-                " Give that key too (BEATRELAY_VAULT_KEY or the file named by BEATRELAY_VAULT_FILE)"
+                f" Give that key too (BEATRELAY_VAULT_KEY or the file named by BEATRELAY_VAULT_FILE). {_IF_LOST}"
             )
         try:
             return cipher.decrypt(nonce, rest, head + place.encode()).decode()
         except InvalidTag:
             raise VaultError(f"{place} was changed or moved since it was sealed; set it anew") from None
+
+    def opens(self, sealed: bytes, place: str) -> bool:
+        """Whether one of the keys fits, and nothing was changed or moved."""
+        try:
+            self.open(sealed, place)
+        except VaultError:
+            return False
+        return True
 
     def renew(self, sealed: bytes, place: str) -> bytes:
         """The same, sealed with the first key; unchanged if it is already."""
@@ -72,13 +83,26 @@ def new_key() -> str:
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
 
 
-def open_vault(keys: Sequence[str], file: Path) -> Vault:
-    """The vault with ``keys`` (from the environment), else with those in ``file``, which is made if it is not there."""
+def open_vault(keys: Sequence[str], file: Path, *, make: bool = True) -> Vault:
+    """The vault with ``keys`` (from the environment), else with those in ``file``. If that is not there it is made,
+    unless ``make`` is false because something is sealed already: then :class:`VaultError` says what to do."""
     if keys:
         return Vault(keys, "BEATRELAY_VAULT_KEY")
     if not file.exists():
+        if not make:
+            raise VaultError(
+                f"the journal holds sealed secrets, and the file of their key, {file}, is not there. Put it back, or"
+                f" give the key in BEATRELAY_VAULT_KEY. {_IF_LOST}"
+            )
         write_keys(file, [new_key()])
     return Vault(read_keys(file), str(file))
+
+
+def keys_at_hand(keys: Sequence[str], file: Path) -> Vault:
+    """The vault with what keys there are, for looking at what they open; never makes a key that stays."""
+    if not keys and not file.exists():
+        return Vault([new_key()], str(file))
+    return open_vault(keys, file)
 
 
 def read_keys(file: Path) -> list[str]:

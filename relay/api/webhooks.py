@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, UnsetType, field, structs
 
 from relay.contract import Data, Listing
 from relay.flow.endpoints import DEFAULT_EVENTS, AnyEvent, EndpointProblem, Endpoints, masked
-from relay.journal import EndpointRow
+from relay.journal import LOST, EndpointRow
 
 from .answers import BAD_REQUEST, UNAUTHORIZED, refusal
 from .auth import caller_of
@@ -155,7 +155,7 @@ def shown(endpoints: Endpoints, row: EndpointRow, secret: str | None = None) -> 
         description=row.description,
         events=row.events.split(),  # type: ignore[arg-type]  # checked before they were stored
         status=row.status,
-        secret=secret or masked(endpoints.secrets(row)[0]),
+        secret=secret or masked("" if row.secret == LOST else endpoints.secrets(row)[0]),
         created_at=int(row.created_at),
         updated_at=int(row.updated_at),
     )

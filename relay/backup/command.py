@@ -1,5 +1,6 @@
 """``beatrelay backup`` and ``beatrelay restore``."""
 
+import asyncio
 import os
 import sys
 import time
@@ -10,6 +11,8 @@ import click
 
 from relay.journal import JournalError
 from relay.settings import Settings, SettingsError, load
+from relay.vault import VaultError
+from relay.vault_command import lost_in
 
 from .files import Files
 from .restore import PutBack, put_back
@@ -96,7 +99,23 @@ def restore(source: Path, replace: bool, data: Path | None, config: Path) -> Non
     except (BackupError, JournalError, OSError) as error:
         raise click.ClickException(f"nothing was restored: {error}") from error
     click.echo(_put_back(settings, done))
+    _say_of_key(settings)
     _end(done.media)
+
+
+def _say_of_key(settings: Settings) -> None:
+    try:
+        lost = asyncio.run(lost_in(settings))
+    except VaultError as error:
+        click.echo(f"The vault's key cannot be used: {error}", err=True)
+        return
+    if lost:
+        where = "BEATRELAY_VAULT_KEY" if settings.vault_key else str(settings.vault_path)
+        click.echo(
+            f"{len(lost)} sealed values do not open with the keys in {where}: put the key of the copy's time there"
+            " before the relay starts. `beatrelay vault lost` lists them",
+            err=True,
+        )
 
 
 def _settings(config: Path, data: Path | None) -> Settings:

@@ -17,7 +17,7 @@ from connectors.base import Connector, ConnectorConfig, Delivery, DeliveryError,
 from connectors.standard_webhooks import decode_secret, sign
 from relay.clock import Clock
 from relay.contract import encode
-from relay.journal import EndpointRow, Entry, Journal, Notice
+from relay.journal import LOST, EndpointRow, Entry, Journal, Notice
 
 from .endpoints import ENDPOINT, Endpoints
 from .telling import SAMPLE_REQUEST, SAMPLE_TASK, event_body, flat_event, sample
@@ -97,6 +97,10 @@ class Callback(Connector):
 
     async def _call(self, endpoint: EndpointRow, event: Mapping[str, Any], at: int) -> Outcome:
         body = encode(await self._body(endpoint, event))
+        if endpoint.secret == LOST:
+            raise Retry(
+                "the endpoint's secret is lost, so nothing can be signed; give it a new one, and its receiver too"
+            )
         secrets = self._endpoints.secrets(endpoint)
         # `x-beatapi-signature` has room for one signature: the old secret's, for as long as the receiver takes it.
         for secret in reversed(secrets):

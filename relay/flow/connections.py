@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from connectors.base import Connector, DeliveryError, Retry
 from relay.clock import Clock
-from relay.journal import Journal, LanePolicy, place_of
+from relay.journal import LOST, Journal, LanePolicy, place_of
 from relay.journal.connections import ConnectionRow
 from relay.log import hide
 from relay.recipe.errors import suggestion
@@ -59,6 +59,8 @@ class ConnectionView(Struct):
     secrets: dict[str, str]
     """Masked: of a URL its host, of anything else nothing."""
     updated_at: float | None = None
+    lost: bool = False
+    """Its secrets were sealed with a key that is lost, and have to be given again."""
 
 
 class Connections:
@@ -93,9 +95,11 @@ class Connections:
         for name in self._fixed:
             problems += [f"{FILE}: [connections.{name}] {problem}" for problem in self._problems_in_file(name)]
         for row in await self._store.all():
-            values = self._values(row)
+            lost = row.secrets == LOST
+            values = _decode(row.settings) if lost else self._values(row)
             if row.name not in self._fixed:
                 self._allow(row.name, values)
+                problems += [f"the connection {row.name!r} needs its secrets again: {_again(row.name)}"] if lost else []
             else:
                 problems.append(f"the stored connection {row.name!r} is not used: {FILE} has one of that name")
         return problems
@@ -114,6 +118,8 @@ class Connections:
                 raise Retry(
                     f"there is no connection named {name!r}; make it: `beatrelay connections add {name} {connector}`"
                 )
+            if row.secrets == LOST:
+                raise Retry(f"the secrets of the connection {name!r} are lost; give them again: {_again(name)}")
             try:
                 values, kind = self._values(row), row.connector
             except VaultError as error:
@@ -164,8 +170,13 @@ class Connections:
         """Change some keys and keep the rest; ``None`` removes one. Raises :class:`BadConnection`."""
         self._refuse_file(name)
         row = await self._known(name)
-        merged = {**self._values(row), **changes}
-        return await self.put(name, row.connector, {key: value for key, value in merged.items() if value is not None})
+        lost = row.secrets == LOST
+        given = {key: value for key, value in changes.items() if value is not None}
+        if lost and row.connector in self._connectors and not split(self._connectors[row.connector], given)[1]:
+            raise BadConnection(f"the secrets of the connection {name!r} are lost; give them with this change")
+        known = _decode(row.settings) if lost else self._values(row)
+        merged = {key: value for key, value in known.items() if key not in changes} | given
+        return await self.put(name, row.connector, merged)
 
     async def remove(self, name: str) -> None:
         """Forget a stored connection. Raises :class:`BadConnection`."""
@@ -239,8 +250,10 @@ class Connections:
         return {**_decode(row.settings), **secrets}
 
     def _view(self, row: ConnectionRow) -> ConnectionView:
-        values = self._values(row)
         shown = _decode(row.settings)
+        if row.secrets == LOST:
+            return ConnectionView(row.name, row.connector, "stored", shown, {}, row.updated_at, lost=True)
+        values = self._values(row)
         secrets = {key: mask(value) for key, value in values.items() if key not in shown}
         return ConnectionView(row.name, row.connector, "stored", shown, secrets, row.updated_at)
 
@@ -264,6 +277,10 @@ class Connections:
             return []
         connector = self._connectors.get(kind)
         return [str(self._no_connector(kind))] if connector is None else problems_of(connector, self._fixed[name])
+
+
+def _again(name: str) -> str:
+    return f"on its page, or by `beatrelay connections set {name} KEY=?`"
 
 
 def _text(values: Any) -> str:

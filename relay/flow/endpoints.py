@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from relay.clock import Clock
-from relay.journal import DeliveryRow, EndpointKind, EndpointRow, Finish, Journal, place_of
+from relay.journal import LOST, DeliveryRow, EndpointKind, EndpointRow, Finish, Journal, place_of
 from relay.vault import Vault
 
 from .keys import Caller
@@ -110,7 +110,7 @@ class Endpoints:
     async def rotate(self, endpoint: EndpointRow, overlap: float = OVERLAP) -> tuple[EndpointRow | None, str]:
         """A new secret. The old one signs too for ``overlap`` seconds; one that was old already signs no more."""
         now, secret = self._clock.now(), self._new()
-        both = f"{secret} {self.secrets(endpoint)[0]}" if overlap > 0 else secret
+        both = f"{secret} {self.secrets(endpoint)[0]}" if overlap > 0 and endpoint.secret != LOST else secret
         changes = {"secret": self._seal(endpoint.id, both), "overlap_until": now + overlap, "updated_at": now}
         return await self._journal.endpoints.change(endpoint.id, changes), secret
 

@@ -32,7 +32,7 @@ from .occasions import Occasion, Occasions
 from .people import LinkRow, PeopleStore, SessionRow, UserRow
 from .queue import Claimed, Due, Funds, Load, QueueStore
 from .restored import Held, Restored
-from .sealed import place_of
+from .sealed import LOST, place_of
 from .sqlite import SqliteJournal
 from .sqlite_copy import StoredFile, adapt, alone, copy_journal, last_word, remove, stored_files, swap_in, to_disk
 from .watched import CLIENT, Spending, WatchedRow, WatchedState, WatchedStore, WatchedTask
@@ -41,6 +41,7 @@ __all__ = [
     "BREAK_AFTER",
     "CLIENT",
     "GIVE_UP",
+    "LOST",
     "UNDELIVERED",
     "Balance",
     "Baseline",

@@ -39,7 +39,7 @@ from .sqlite_receipts import SqliteReceipts
 from .sqlite_recipes import SqliteRecipes
 from .sqlite_restore import last_restore
 from .sqlite_retention import forget
-from .sqlite_sealed import SqliteSealed
+from .sqlite_sealed import SqliteSealed, sample
 from .sqlite_secrets import SqliteSecrets
 from .sqlite_tasks import SqliteTasks
 from .sqlite_watched import SqliteWatched
@@ -52,8 +52,8 @@ Read = Callable[[sqlite3.Connection], T]
 class SqliteJournal:
     """A journal in one SQLite file. Open it with :meth:`open` (a relay) or :meth:`inspect` (a reader)."""
 
-    def __init__(self, path: Path, writer: Writer | None, lock: int | None, restored: Restored | None = None) -> None:
-        self.restored = restored
+    def __init__(self, path: Path, writer: Writer | None, lock: int | None) -> None:
+        self.restored: Restored | None = None
         self._path = path
         self._writer = writer
         self._lock = lock
@@ -91,10 +91,13 @@ class SqliteJournal:
         lock = take(path)
         try:
             connection = _connect_writer(path)
+            restored, sealed = last_restore(connection), bool(sample(connection))
         except BaseException:
             os.close(lock)
             raise
-        return cls(path, Writer(connection), lock, last_restore(connection))
+        journal = cls(path, Writer(connection), lock)
+        journal.restored, journal.sealed.at_start = restored, sealed
+        return journal
 
     @classmethod
     def inspect(cls, path: Path) -> "SqliteJournal":

@@ -5,7 +5,7 @@ import sqlite3
 from .model import DeliveryRow
 from .restored import Held, Restored
 from .rows import read
-from .sqlite_order import release
+from .sqlite_held import hold_deliveries
 
 _LAST = "SELECT at, taken_at FROM restores ORDER BY at DESC LIMIT 1"
 _OPERATIONS = (
@@ -29,14 +29,6 @@ _FIRST = (
 )
 """The archive is our own store, where twice is once. What waits for a step of its recipe waits on, behind a dead
 letter."""
-_DEAD = (
-    "UPDATE deliveries SET state = 'dead', due_at = NULL, blockers = 0, error = :arrived, updated_at = :at,"
-    " fence = fence + 1 WHERE id = :id",
-    "DELETE FROM waits WHERE delivery_id = :id",
-    "INSERT INTO history (task_id, at, kind, data) SELECT task_id, :at, 'delivery.held', json_object("
-    "'delivery', id, 'recipe', recipe, 'step', step, 'use', \"use\", 'attempt', attempts, 'error', :arrived)"
-    " FROM deliveries WHERE id = :id",
-)
 _COUNTS = (
     "SELECT (SELECT count(*) FROM operations WHERE state IN ('queued', 'sending')) AS operations,"
     " (SELECT count(*) FROM operations WHERE state = 'unconfirmed') AS unconfirmed,"
@@ -60,16 +52,11 @@ def hold(connection: sqlite3.Connection, restored: Restored) -> Held:
     connection's rows are :class:`sqlite3.Row`."""
     connection.execute("BEGIN IMMEDIATE")
     held = read(Held, connection.execute(_COUNTS).fetchone())
-    words = {"at": restored.at, "sent": restored.may_be_paid, "arrived": restored.may_have_arrived}
+    words = {"at": restored.at, "sent": restored.may_be_paid}
     for statement in _OPERATIONS:
         connection.execute(statement, words)
     first = [read(DeliveryRow, row) for row in connection.execute(_FIRST).fetchall()]
-    for delivery in first:
-        for statement in _DEAD:
-            connection.execute(statement, {**words, "id": delivery.id})
-    for delivery in first:
-        delivery.state, delivery.updated_at = "dead", restored.at
-        release(connection, delivery)
+    hold_deliveries(connection, first, restored.at, restored.may_have_arrived)
     connection.execute("INSERT INTO restores (at, taken_at) VALUES (?, ?)", (restored.at, restored.taken_at))
     connection.execute("COMMIT")
     return held

@@ -12,7 +12,7 @@ from relay.api.errors import ApiError
 from relay.api.parts import TheClock, TheEndpoints, TheJournal, TheKeys
 from relay.flow.endpoints import DEFAULT_EVENTS, MOST_AT_ONCE, OVERLAP, EndpointProblem
 from relay.flow.keys import Caller, Keys
-from relay.journal import DeliveryRow, EndpointRow, Journal
+from relay.journal import LOST, DeliveryRow, EndpointRow, Journal
 
 from .deliveries import day
 from .fields import Field, Hint, place
@@ -242,6 +242,7 @@ async def _page(
         "more": sent[PAGE - 1].id if len(sent) > PAGE else None,
         "before": before,
         "secret": secret,
+        "lost": row.secret == LOST,
         "both_until": row.overlap_until if clock.now() < (row.overlap_until or 0.0) else None,
         "overlaps": list(DAYS),
         "nonce": clock.new_id("once"),

@@ -17,7 +17,7 @@ from relay.flow.endpoints import Endpoints
 from relay.flow.keys import Caller
 from relay.flow.observe import Observer, Pace
 from relay.flow.targets import Targets
-from relay.journal import DeliveryRow, EndpointKind, EndpointRow, Entry, Operation, SqliteJournal, TaskRow
+from relay.journal import DeliveryRow, EndpointKind, EndpointRow, Entry, Operation, SqliteJournal, TaskRow, place_of
 from relay.net import Egress
 from relay.providers import Told
 from relay.recipe import RecipeSet, Renderer
@@ -252,3 +252,20 @@ async def test_a_test_sends_a_sample_and_counts_for_nothing(bench: Bench, kind: 
     bench.status = 410
     assert not (await bench.callback.test(endpoint))[0]
     assert (await state_of(bench, endpoint)).status == "active"
+
+
+async def test_with_its_secret_lost_nothing_is_sent_unsigned_and_a_new_one_lets_it_go(bench: Bench) -> None:
+    endpoint, _ = await bench.endpoint()
+    await bench.journal.sealed.forget([place_of("endpoints", endpoint.id)], bench.clock.now())
+    await bench.fail_a_task()
+    await bench.work(bench.clock.now() + 60)
+    (row,) = await bench.rows()
+    assert (bench.requests, row.state) == ([], "due")
+    assert "secret is lost" in (row.error or "")
+    lost = await state_of(bench, endpoint)
+    changed, secret = await bench.endpoints.rotate(lost)
+    assert changed is not None
+    assert bench.endpoints.secrets(changed) == [secret], "there is no old one that could sign too"
+    bench.status = 204
+    await bench.work(bench.clock.now() + 3600)
+    assert [row.state for row in await bench.rows()] == ["done"]

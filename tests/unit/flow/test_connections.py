@@ -10,7 +10,7 @@ import pytest
 
 from connectors.base import SECRET, ConnectionSettings, Connector, ConnectorConfig, Outcome, Reject, Retry
 from relay.flow.connections import BadConnection, Connections
-from relay.journal import SqliteJournal
+from relay.journal import SqliteJournal, place_of
 from relay.log import redact
 from relay.vault import Vault, new_key
 from tests.virtual import VirtualClock
@@ -115,6 +115,35 @@ class TestStored:
         desk.open()
         with pytest.raises(Retry, match="was sealed with key"):
             await desk.it.use("a", "plug")
+
+
+class TestLost:
+    """Its secrets were sealed with a key that is gone, and forgotten."""
+
+    @pytest.fixture
+    async def lost(self, desk: Desk) -> Desk:
+        await desk.put(token=TOKEN, room="cellar", password="hunter22", max_concurrency="3")
+        await desk.journal.sealed.forget([place_of("connections", "a")], 1.0)
+        desk.it = Connections(desk.journal, VirtualClock(), desk.vault, {"plug": Plug()}, {}, httpx.AsyncClient())
+        return desk
+
+    async def test_it_is_told_at_the_start_and_used_by_nobody(self, lost: Desk) -> None:
+        (problem,) = await lost.it.start()
+        assert problem.startswith("the connection 'a' needs its secrets again")
+        assert lost.it.policies["a"].max_concurrency == 3, "what is no secret still holds"
+        with pytest.raises(Retry, match="the secrets of the connection 'a' are lost"):
+            await lost.it.use("a", "plug")
+        view = await lost.it.view("a")
+        assert (view.lost, view.secrets, view.settings["room"]) == (True, {}, "cellar")
+
+    async def test_given_again_it_works_with_the_rest_as_it_was(self, lost: Desk) -> None:
+        with pytest.raises(BadConnection, match="are lost; give them with this change"):
+            await lost.it.change("a", {"room": "attic"})
+        with pytest.raises(BadConnection, match="`token` is missing"):
+            await lost.it.change("a", {"password": "hunter23"})
+        await lost.it.change("a", {"token": OTHER})
+        assert await lost.it.use("a", "plug") == {"token": OTHER, "room": "cellar"}
+        assert not (await lost.it.view("a")).lost
 
 
 class TestRefusals:
