@@ -205,7 +205,7 @@ class Relay:
             lease=settings.lease_seconds,
         )
         self.connections = Connections(
-            journal, clock, self.vault, connectors, settings.connections, self._clients["deliveries"]
+            journal, clock, self.vault, connectors, settings.connections, self._clients["deliveries"], self._news
         )
         self.workbench = Workbench(journal, self.connections, configs, settings.url)
         self.recipe_files = RecipeFiles(journal, clock, settings.recipes, self.shelf, self.workbench)

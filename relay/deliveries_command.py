@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import click
+import msgspec
 
+from relay.journal import LaneRow
 from relay.remote import Api, api_of
 
 STATES = ("waiting", "due", "leased", "parked", "done", "dead", "unrouted")
@@ -130,10 +132,8 @@ def backfill_command(
 def lanes_command(api: Api) -> None:
     """List destinations: what waits there, and what holds it."""
     for lane in api.call("GET", "/relay/v1/lanes")["data"]:
-        state = f"paused: {lane['reason']}" if lane["paused_at"] else "ok"
-        if lane["opened_at"] and not lane["paused_at"]:
-            state = f"down, {lane['probes']} probes failed: {lane['error']}"
-        click.echo(f"{lane['name']}  due {lane['due']}  under way {lane['leased']}  parked {lane['parked']}  {state}")
+        one = msgspec.convert(lane, LaneRow)
+        click.echo(f"{one.name}  due {one.due}  under way {one.leased}  parked {one.parked}  {_standing(one)}")
 
 
 @deliveries.command("pause")
@@ -150,9 +150,22 @@ def pause_command(api: Api, connection: str, reason: str) -> None:
 @click.argument("connection")
 @click.pass_obj
 def resume_command(api: Api, connection: str) -> None:
-    """Go on with CONNECTION (or any lane) and drain what is parked."""
+    """Go on with CONNECTION (or any lane): drain what is parked, and try at once what waits for its next try."""
     moved = api.call("POST", "/relay/v1/lanes/resume", json={"lane": connection})
     click.echo(f"{connection} goes on; {moved['count']} deliveries are due")
+
+
+def _standing(lane: LaneRow) -> str:
+    match lane.standing(time.time()):
+        case "paused":
+            return f"paused: {lane.reason}"
+        case "open":
+            return f"down, {lane.probes} probes failed: {lane.error}"
+        case "held":
+            until = datetime.fromtimestamp(lane.held_until or 0.0).astimezone()
+            return f"left alone until {until:%Y-%m-%d %H:%M:%S}, as it wished: {lane.error}"
+        case "ok":
+            return "ok"
 
 
 def _line(one: dict[str, Any]) -> str:

@@ -68,7 +68,7 @@ class ConnectionsController(Controller):
     async def put_connection(
         self, name: FromPath[str], data: JSONBody[NewConnection], connections: TheConnections
     ) -> Data[ConnectionView]:
-        """Make it, or replace it whole. Deliveries see it from their next attempt on."""
+        """Make it, or replace it whole. What failed through it is tried again at once."""
         try:
             return Data(await connections.put(name, data.connector, data.settings))
         except BadConnection as error:

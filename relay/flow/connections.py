@@ -1,7 +1,7 @@
 """Named credentials: those of ``beatrelay.toml``, which win, and those that people store while the relay runs."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -74,14 +74,16 @@ class Connections:
         connectors: Mapping[str, Connector],
         fixed: Mapping[str, Values],
         http: httpx.AsyncClient,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store = journal.connections
+        self._store, self._lanes = journal.connections, journal.lanes
         self._clock = clock
         self._vault = vault
         self._connectors = connectors
         self._kinds = {name: values.get(KIND) for name, values in fixed.items()}
         self._fixed = {name: {key: values[key] for key in values if key != KIND} for name, values in fixed.items()}
         self._http = http
+        self._wake = wake
         self._usable: dict[tuple[str, str], tuple[Values, Values]] = {}
         self.policies: dict[str, LanePolicy] = {}
         """What connections say about their lanes; all others are served as usual."""
@@ -154,7 +156,8 @@ class Connections:
         return self._view_of_file(name) if name in self._fixed else self._view(await self._known(name))
 
     async def put(self, name: str, connector: str, values: Values) -> ConnectionView:
-        """Store a connection, whole. Raises :class:`BadConnection` with everything that is wrong with it."""
+        """Store a connection, whole; what failed through it before is tried at once. Raises :class:`BadConnection`
+        with everything that is wrong with it."""
         self._refuse(name, connector, values)
         shown, secrets = split(self._connectors[connector], values)
         sealed = self._vault.seal(_text(secrets), place_of("connections", name)) if secrets else None
@@ -164,6 +167,8 @@ class Connections:
         )
         await self._store.put(row)
         self._allow(name, values)
+        if await self._lanes.mended(name, self._clock.now()):
+            self._wake()
         return self._view(row)
 
     async def change(self, name: str, changes: Mapping[str, str | None]) -> ConnectionView:

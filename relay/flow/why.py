@@ -1,12 +1,12 @@
 """``beatrelay why TASK``: one causal timeline of everything that is known of a task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
-from relay.journal import DeliveryRow, Journal, Operation, TaskRow
+from relay.journal import DeliveryRow, Journal, LaneRow, Operation, TaskRow
 
 from .view import client_task
 
@@ -66,7 +66,7 @@ async def tell(journal: Journal, task_id: str) -> Story | None:
         revision=task.revision,
         polls=task.polls,
         moments=sorted(moments, key=lambda moment: moment.at),
-        next=[*_next_operations(operations), *_next_poll(task), *_next_deliveries(deliveries)],
+        next=[*_next_operations(operations), *_next_poll(task), *_next_deliveries(deliveries, await _lanes(journal))],
     )
 
 
@@ -140,7 +140,11 @@ def _next_poll(task: TaskRow) -> list[Moment]:
     return [Moment(task.next_poll_at, "poll", f"poll ({task.polls} so far)", {"polls": task.polls})]
 
 
-def _next_deliveries(deliveries: list[DeliveryRow]) -> list[Moment]:
+async def _lanes(journal: Journal) -> dict[str, LaneRow]:
+    return {lane.name: lane for lane in await journal.lanes.all()}
+
+
+def _next_deliveries(deliveries: list[DeliveryRow], lanes: Mapping[str, LaneRow]) -> list[Moment]:
     moments: list[Moment] = []
     for row in deliveries:
         data = {"delivery": row.id, "state": row.state, "attempts": row.attempts, "failures": row.failures}
@@ -150,10 +154,21 @@ def _next_deliveries(deliveries: list[DeliveryRow]) -> list[Moment]:
         elif row.state == "parked":
             text = f"{name} is parked: {row.lane} is paused; `beatrelay deliveries resume` drains it"
             moments.append(Moment(row.updated_at, "delivery.parked", text, data))
+        elif row.state == "leased" and row.due_at is not None:
+            moments.append(Moment(row.due_at, "delivery.try", f"{name} is under way", data))
         elif row.due_at is not None:
-            text = f"{name} is under way" if row.state == "leased" else f"{name} will be tried"
-            moments.append(Moment(row.due_at, "delivery.try", text, data))
+            moments.append(_try(name, row, row.due_at, lanes.get(row.lane), data))
     return moments
+
+
+def _try(name: str, row: DeliveryRow, due: float, lane: LaneRow | None, data: dict[str, Any]) -> Moment:
+    """When a delivery will be tried, and what of its destination makes it later."""
+    held = (lane.held_until or 0.0) if lane else 0.0
+    text = f"{name} will be tried" + (f"; last time: {row.error}" if row.error else "")
+    if lane and held > due:
+        why = "is down" if lane.opened_at is not None else "wished to be left alone until then"
+        text += f"; {row.lane} {why}: {lane.error or 'no reason told'}"
+    return Moment(max(due, held), "delivery.try", text, data)
 
 
 def as_json(story: Story) -> bytes:

@@ -5,7 +5,7 @@ gone delays nobody else.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -74,6 +74,14 @@ class LaneRow(Struct, kw_only=True):
     leased: int = 0
     parked: int = 0
 
+    def standing(self, now: float) -> Literal["ok", "held", "open", "paused"]:
+        """What keeps deliveries from going there: nothing, its own wish to be left alone, its breaker, or a person."""
+        if self.paused_at is not None:
+            return "paused"
+        if self.opened_at is not None:
+            return "open"
+        return "held" if (self.held_until or 0.0) > now else "ok"
+
 
 class LaneUse(Struct, kw_only=True):
     """How a lane was used lately. Times are Unix seconds."""
@@ -104,5 +112,10 @@ class Lanes(Protocol):
         ...
 
     async def resume(self, lane: str, now: float) -> int:
-        """Go on, with a closed breaker; what was parked is due. Returns how many that are."""
+        """Go on, with a closed breaker; what was parked, or waited for its next try, is due. Returns how many that
+        are."""
+        ...
+
+    async def mended(self, lane: str, now: float) -> int:
+        """Somebody changed what may have been wrong: as :meth:`resume`, but a pause stays. Returns how many are due."""
         ...

@@ -52,6 +52,8 @@ _FREE = (
     "UPDATE deliveries SET state = 'due', due_at = :now, updated_at = :now WHERE id IN (SELECT id FROM deliveries"  # noqa: S608 (ours)
     f" WHERE {PARKED_OR_LEASED} AND lane = :lane AND state = 'parked' LIMIT {CHUNK})"
 )
+# What failed while its destination was down need not sit out its wait.
+_HURRY = "UPDATE deliveries SET due_at = :now WHERE lane = :lane AND due_at > :now AND state = 'due'"
 _ALL = (
     "WITH busy AS (SELECT lane, sum(state = 'due') AS due, sum(state = 'parked') AS parked FROM deliveries"  # noqa: S608 (ours)
     f" WHERE {NOT_OVER} AND state IN ('due', 'parked') GROUP BY lane),"
@@ -61,7 +63,7 @@ _ALL = (
     " coalesce(held.leased, 0) AS leased FROM named LEFT JOIN lanes ON lanes.name = named.name"
     " LEFT JOIN busy ON busy.lane = named.name LEFT JOIN held ON held.lane = named.name ORDER BY named.name"
 )
-_NOT_WELL = "(failing <> '[]' OR opened_at IS NOT NULL)"
+_NOT_WELL = "(failing <> '[]' OR opened_at IS NOT NULL OR error IS NOT NULL)"
 _AILING = f"SELECT name FROM lanes WHERE name IN (SELECT value FROM json_each(?)) AND {_NOT_WELL}"  # noqa: S608 (ours)
 _USE = (
     "SELECT ? AS name, max(CASE WHEN attempts > 0 THEN updated_at END) AS used_at,"
@@ -133,17 +135,26 @@ class SqliteLanes:
 
     async def resume(self, lane: str, now: float) -> int:
         def resume(connection: sqlite3.Connection) -> int:
-            connection.execute(
-                "UPDATE lanes SET paused_at = NULL, reason = NULL, held_until = NULL, opened_at = NULL, probes = 0,"
-                " failing = '[]', error = NULL WHERE name = ?",
-                (lane,),
-            )
-            return connection.execute(_FREE, {"lane": lane, "now": now}).rowcount
+            connection.execute("UPDATE lanes SET paused_at = NULL, reason = NULL WHERE name = ?", (lane,))
+            freed = connection.execute(_FREE, {"lane": lane, "now": now}).rowcount
+            return freed + _open(connection, lane, now)
 
         total = 0
         while freed := await self._journal.write(resume):
             total += freed
         return total
+
+    async def mended(self, lane: str, now: float) -> int:
+        return await self._journal.write(lambda connection: _open(connection, lane, now))
+
+
+def _open(connection: sqlite3.Connection, lane: str, now: float) -> int:
+    """Forget what held a lane, and try at once what failed there; how many that are. A pause stays."""
+    connection.execute(
+        "UPDATE lanes SET held_until = NULL, opened_at = NULL, probes = 0, failing = '[]', error = NULL WHERE name = ?",
+        (lane,),
+    )
+    return connection.execute(_HURRY, {"lane": lane, "now": now}).rowcount
 
 
 def claim(connection: sqlite3.Connection, now: float, limit: int, lease: float, policies: LanePolicies) -> list[str]:
@@ -216,7 +227,8 @@ def learn(connection: sqlite3.Connection, delivery: DeliveryRow, news: LaneNews,
     if news.pause is not None:
         pause(connection, delivery.lane, now, news.pause)
     if news.until is not None:
-        _upsert(connection, delivery.lane, "held_until = max(coalesce(held_until, 0), ?)", news.until)
+        assignments = "held_until = max(coalesce(held_until, 0), ?), error = ?"
+        _upsert(connection, delivery.lane, assignments, news.until, news.error)
     if news.ok is True:
         _close(connection, delivery.lane, now)
     elif news.ok is False:
@@ -239,9 +251,7 @@ def _close(connection: sqlite3.Connection, lane: str, now: float) -> None:
     _upsert(connection, lane, "failing = '[]', probes = 0, error = NULL, opened_at = ?", None)
     if row["opened_at"] is not None:
         _upsert(connection, lane, "held_until = ?", None)
-        connection.execute(  # what failed while it was down need not sit out its wait
-            "UPDATE deliveries SET due_at = ? WHERE lane = ? AND due_at > ? AND state = 'due'", (now, lane, now)
-        )
+        connection.execute(_HURRY, {"lane": lane, "now": now})
 
 
 def _fail(connection: sqlite3.Connection, delivery: DeliveryRow, news: LaneNews, now: float) -> None:

@@ -1,6 +1,6 @@
 """Connections: named credentials, each with how it fares, a form with hints, and a test."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from litestar.response import Template
 from msgspec import Struct
 
 from relay.api.errors import ApiError
-from relay.api.parts import TheConnections, TheJournal, TheRecipeFiles, TheShelf
+from relay.api.parts import TheClock, TheConnections, TheJournal, TheRecipeFiles, TheShelf
 from relay.flow.connections import BadConnection, Connections, ConnectionView
-from relay.journal import DeliveryFilter, LaneRow, LaneUse
+from relay.journal import DeliveryFilter, Journal, LaneRow, LaneUse
 from relay.recipe import RecipeSet
 
 from .connection_form import Sent, fields, read
@@ -44,16 +44,20 @@ class Health(Struct):
     dead: int = 0
     error: str | None = None
     parked: int = 0
+    held_until: float | None = None
+    """Unix seconds: it asked to be left alone until then."""
 
 
 class ConnectionPages(Controller):
     """``/connections``; the form of a new one is ``/new-connection/{kind}``."""
 
     @get("/connections")
-    async def list_connections(self, journal: TheJournal, connections: TheConnections, shelf: TheShelf) -> Template:
+    async def list_connections(
+        self, journal: TheJournal, connections: TheConnections, shelf: TheShelf, clock: TheClock
+    ) -> Template:
         """All of them, and what can be added."""
         views = await connections.views()
-        fares = health_of(await journal.lanes.all(), await journal.lanes.uses([view.name for view in views], NEWEST))
+        fares = await _fares(journal, views, clock.now())
         others = [name for name in connections.forms() if name not in {one.connector for one in GUIDES.values()}]
         context: dict[str, Any] = {
             "connections": views,
@@ -92,9 +96,10 @@ class ConnectionPages(Controller):
         journal: TheJournal,
         shelf: TheShelf,
         recipe_files: TheRecipeFiles,
+        clock: TheClock,
     ) -> Template:
         """How it fares, who uses it, and its form."""
-        return await _page(await _known(connections, name), connections, journal, shelf, recipe_files)
+        return await _page(await _known(connections, name), connections, journal, shelf, recipe_files, clock.now())
 
     @post("/connections/{name:str}", opt=_ADMIN, status_code=200)
     async def change(
@@ -105,6 +110,7 @@ class ConnectionPages(Controller):
         journal: TheJournal,
         shelf: TheShelf,
         recipe_files: TheRecipeFiles,
+        clock: TheClock,
     ) -> Response[Any]:
         """What is empty: a secret stays, anything else goes."""
         view, sent = await _known(connections, name), await read(request)
@@ -112,8 +118,8 @@ class ConnectionPages(Controller):
         try:
             await connections.change(name, changes)
         except BadConnection as error:
-            return await _page(view, connections, journal, shelf, recipe_files, sent, error.problems)
-        return await _tried(connections, name, None, "Changed; deliveries see it from their next attempt on.")
+            return await _page(view, connections, journal, shelf, recipe_files, clock.now(), sent, error.problems)
+        return await _tried(connections, name, None, "Changed; what failed here is tried again now.")
 
     @post("/connections/{name:str}/test", status_code=303)
     async def test(self, name: FromPath[str], connections: TheConnections, shelf: TheShelf) -> Response[Any]:
@@ -150,15 +156,24 @@ def uses(recipes: RecipeSet, name: str) -> list[Use]:
     ]
 
 
-def health_of(lanes: list[LaneRow], used: list[LaneUse]) -> dict[str, Health]:
-    """How each lane fares, by its name."""
-    found = {use.name: Health("ok", use.used_at, use.done_at, use.dead) for use in used}
+def health_of(lanes: list[LaneRow], used: list[LaneUse], now: float) -> dict[str, Health]:
+    """How each lane fares, by its name. One through which nothing came lately but refusals is not *ok*."""
+    found = {
+        use.name: Health("refused" if use.dead and not use.done_at else "ok", use.used_at, use.done_at, use.dead)
+        for use in used
+    }
     for lane in lanes:
         health = found.setdefault(lane.name, Health("ok"))
         health.parked, health.error = lane.parked, lane.reason or lane.error
-        if lane.paused_at is not None or lane.opened_at is not None:
-            health.state = "paused" if lane.paused_at is not None else "open"
+        state = lane.standing(now)
+        health.state = health.state if state == "ok" else state
+        health.held_until = lane.held_until if state == "held" else None
     return found
+
+
+async def _fares(journal: Journal, views: Sequence[ConnectionView], now: float) -> dict[str, Health]:
+    used = await journal.lanes.uses([view.name for view in views], NEWEST)
+    return health_of(await journal.lanes.all(), used, now)
 
 
 async def _known(connections: Connections, name: str) -> ConnectionView:
@@ -199,10 +214,11 @@ async def _page(
     journal: TheJournal,
     shelf: TheShelf,
     recipe_files: TheRecipeFiles,
+    now: float,
     sent: Sent | None = None,
     problems: Iterable[str] = (),
 ) -> Template:
-    fares = health_of(await journal.lanes.all(), await journal.lanes.uses([view.name], NEWEST))
+    fares = await _fares(journal, [view], now)
     chosen = guide_of(view.connector or "")
     keys = connections.forms().get(view.connector or "", [])
     shown = fields(chosen, keys, view, sent) if view.source == "stored" else []

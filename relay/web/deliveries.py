@@ -77,6 +77,7 @@ class DeliveryPages(Controller):
     async def list_deliveries(
         self,
         journal: TheJournal,
+        clock: TheClock,
         show: Annotated[str, QueryParameter()] = "not arrived",
         recipe: Annotated[str, QueryParameter()] = "",
         lane: Annotated[str, QueryParameter()] = "",
@@ -97,7 +98,7 @@ class DeliveryPages(Controller):
             "states": list(STATES),
             "causes": _causes(dead),
             "many": len(dead) == CAUSES,
-            "lanes": await journal.lanes.all(),
+            "lanes": [(lane, lane.standing(clock.now())) for lane in await journal.lanes.all()],
         }
         return Template("deliveries.html", context=context)
 
@@ -137,7 +138,7 @@ class DeliveryPages(Controller):
     async def resume(
         self, request: Request[Any, Any, Any], journal: TheJournal, clock: TheClock, deliverer: TheDeliverer
     ) -> Response[Any]:
-        """Go on, in order; an open breaker is closed."""
+        """Go on, in order; an open breaker is closed, and what waits for its next try is tried."""
         lane = (await form(request, Lane)).lane
         count = await journal.lanes.resume(lane, clock.now())
         deliverer.nudge()

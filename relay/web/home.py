@@ -69,7 +69,7 @@ async def home(
         "storyboards": needs,
         "boards": [line_of(task) for task in waiting],
         "asks": needs + pulse.unconfirmed + pulse.dead_deliveries,
-        "health": health_of(lanes, [view.name for view in views]),
+        "health": health_of(lanes, [view.name for view in views], clock.now()),
         "tasks": [line_of(task) for task in recent],
         "steps": [] if all(step.done for step in steps) else steps,
     }
@@ -104,10 +104,10 @@ async def checklist(journal: Journal, account: Account, shelf: Shelf, connected:
     ]
 
 
-def health_of(lanes: list[LaneRow], connections: list[str]) -> list[Health]:
+def health_of(lanes: list[LaneRow], connections: list[str], now: float) -> list[Health]:
     """Of every connection, used or not, and of whatever else things are sent to."""
     known = {name: LaneRow(name=name) for name in connections} | {lane.name: lane for lane in lanes}
-    found = [_health(lane) for lane in known.values()]
+    found = [_health(lane, now) for lane in known.values()]
     for one in found:
         kind, _, endpoint = one.name.partition(" ")
         if one.name in connections:
@@ -117,9 +117,15 @@ def health_of(lanes: list[LaneRow], connections: list[str]) -> list[Health]:
     return found
 
 
-def _health(lane: LaneRow) -> Health:
-    if lane.paused_at is not None:
-        return Health(lane.name, "paused", f"{lane.reason or 'paused'}; {lane.parked} parked")
-    if lane.opened_at is not None:
-        return Health(lane.name, "open", f"fails, and is tried now and then: {lane.error or 'no reason told'}")
-    return Health(lane.name, "ok", f"{lane.due} due, {lane.leased} under way" if lane.due or lane.leased else "quiet")
+def _health(lane: LaneRow, now: float) -> Health:
+    state, error = lane.standing(now), lane.error or "no reason told"
+    match state:
+        case "paused":
+            text = f"{lane.reason or 'paused'}; {lane.parked} parked"
+        case "open":
+            text = f"fails, and is tried now and then: {error}"
+        case "held":
+            text = f"{lane.due} due, but it wished to be left alone for now: {error}"
+        case "ok":
+            text = f"{lane.due} due, {lane.leased} under way" if lane.due or lane.leased else "quiet"
+    return Health(lane.name, state, text)

@@ -38,6 +38,7 @@ TONES = {
         "unconfirmed",
         "parked",
         "paused",
+        "held",
         "stale",
         "changed",
         "half_open",

@@ -60,6 +60,8 @@ class Receiver:
     def __init__(self) -> None:
         self.received: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
+        self.retry_after = 0
+        """Seconds that it wishes to be left alone after a refusal, if any."""
         self._lock = threading.Lock()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -72,7 +74,8 @@ class Receiver:
         with self._lock:
             self.received.append(({name.decode(): value.decode() for name, value in scope["headers"]}, body))
             status = self.answers.pop(0) if self.answers else 204
-        await send({"type": "http.response.start", "status": status, "headers": []})
+        headers = [(b"retry-after", str(self.retry_after).encode())] if self.retry_after else []
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
     @property

@@ -19,6 +19,14 @@ steps:
 """
 
 
+TELL_MINE = """\
+name: Tell
+on: task.succeeded
+steps:
+  tell: { use: http, connection: my-tool, with: { body: { id: "{{ event.id }}" } } }
+"""
+
+
 def stored(line: Line, browser: Browser, **more: str) -> str:
     """A connection to the receiver, made by the form; gives the page that follows."""
     url = line.relay.settings.connections["hook"]["url"]
@@ -148,6 +156,36 @@ def test_a_connection_that_fails_says_so(start: Start, browsers: Open) -> None:
     assert "Keep and tell / tell" in browser.see("/connections/hook")
     browser.fill("/deliveries/pause", lane="hook")
     assert '<span class="state ask">paused</span>' in browser.see("/connections/hook")
+
+
+def test_a_destination_that_wished_to_be_left_alone_says_so_until_somebody_mends_it(
+    start: Start, browsers: Open
+) -> None:
+    line = start(TELL_MINE)
+    browser = signed_in(line, browsers(line))
+    stored(line, browser)
+    line.receiver.answers, line.receiver.retry_after = [429], 3600
+    task = line.create()
+    line.until(task, "delivery.failed")
+    for path in ("/", "/connections", "/connections/my-tool", "/deliveries"):
+        page = browser.see(path)
+        assert '<span class="state ask">held</span>' in page, path
+    assert "Left alone until" in browser.see("/connections/my-tool")
+    assert "my-tool wished to be left alone until then: the receiver answered 429" in browser.see(f"/tasks/{task}")
+    line.receiver.retry_after = 0
+    browser.fill("/connections/my-tool", **{"with.token": "another"})
+    line.until(task, "delivery.done", 2)
+    assert ">held<" not in browser.see("/connections/my-tool")
+
+
+def test_a_destination_that_refused_all_is_not_ok(start: Start, browsers: Open) -> None:
+    line = start()
+    browser = signed_in(line, browsers(line))
+    line.receiver.answers = [400]
+    line.until(line.create(), "delivery.dead")
+    assert '<span class="state bad">refused</span>' in browser.see("/connections/hook")
+    line.delivered(line.create())
+    assert '<span class="state good">ok</span>' in browser.see("/connections/hook")
 
 
 def test_only_an_admin_changes_connections(start: Start, browsers: Open) -> None:

@@ -105,6 +105,30 @@ def test_a_recipe_added_later_runs_over_past_finishes_once(start: Callable[..., 
     assert line.client.post("/relay/v1/deliveries/backfill", json={"recipe": "Tel"}).status_code == 404
 
 
+def test_a_recipe_runs_over_those_past_finishes_that_it_wants(start: Callable[..., Line]) -> None:
+    line = start("")
+    for tag, title in (("release", "A"), ("release", "B"), ("draft", "A")):
+        task = line.create(row={"title": title}, **{"x-beatrelay-tags": tag})
+        line.until(task, "delivery.done")
+    wanted = TELL.replace("steps:", "match: { tags: release }\nwhen: \"{{ row.title == 'A' }}\"\nsteps:", 1)
+    line.relay.shelf.recipes = RecipeSet([parse(wanted, "recipe.yaml")])
+    effects = post(line, "deliveries/backfill", recipe="Tell")
+    left = {"its `match` does not fit, or it was asked for with other recipes": 1, "its `when` does not hold": 1}
+    assert (effects["count"], effects["skipped"]) == (1, left)
+
+
+def test_a_destination_that_wishes_to_be_left_alone_is_listed_so(start: Callable[..., Line]) -> None:
+    line = start(TELL.replace("attempts: 1", "attempts: 3"))
+    line.receiver.answers, line.receiver.retry_after = [429], 3600
+    task = line.create()
+    line.until(task, "delivery.failed")
+    said = command(line, "lanes")
+    assert re.search(r"hook .* left alone until 20\d\d-.*, as it wished: the receiver answered 429", said)
+    assert "1 deliveries are due" in command(line, "resume", "hook")
+    line.until(task, "delivery.done", 2)
+    assert re.search(r"hook .* ok$", command(line, "lanes"), re.MULTILINE)
+
+
 def test_a_paused_connection_parks_and_resume_drains(start: Callable[..., Line]) -> None:
     line = start(TELL)
     assert "hook is paused" in command(line, "pause", "hook", "--reason", "they move house")

@@ -181,6 +181,18 @@ async def test_a_webhook_posts_and_says_what_it_cannot(slack: Workspace) -> None
         await slack.deliver(SlackConfig(text="done"), **webhook, token="xoxb-test")
 
 
+async def test_a_bot_that_posts_without_being_a_member_joins_to_show_the_video(slack: Workspace) -> None:
+    slack.fake.scopes.add("chat:write.public")
+    to = {**slack.connection, "channel": "C0OUTSIDE"}
+    outcome = await slack.deliver(SlackConfig(text="done", file="thread"), **to)
+    assert (outcome.detail["shown"], slack.fake.channels["C0OUTSIDE"]["member"]) == ("thread", True)
+    assert [file.shared for file in slack.fake.files.values() if file.shared] == [[("C0OUTSIDE", outcome.detail["ts"])]]
+    slack.fake.channels["C0OUTSIDE"]["member"] = False
+    slack.fake.scopes.remove("channels:join")
+    with pytest.raises(Reject, match="/invite @your-bot"):
+        await slack.deliver(SlackConfig(text="done", file="thread"), "dlv_2", **to)
+
+
 async def check(slack: Workspace, **connection: str) -> str:
     async with httpx.AsyncClient(trust_env=False) as client:
         return await Slack().check({**slack.connection, **connection}, client)

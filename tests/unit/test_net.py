@@ -155,6 +155,22 @@ async def test_a_name_that_changes_its_mind_gains_nothing(port: int, closing: li
     assert asked == ["rebind.example"]
 
 
+async def test_it_connects_to_the_address_that_was_looked_at_not_to_the_name(
+    port: int, closing: list[httpx.AsyncClient]
+) -> None:
+    """Nobody but the resolver knows this name: a second look-up would find nothing."""
+
+    async def known(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    client = guarded_client(Egress(["only-here.invalid"]), resolver=known)
+    closing.append(client)
+    url = f"http://only-here.invalid:{port}/"
+    assert (await client.get(url)).status_code == 200
+    response, _, _ = await client.exchange("GET", url, {}, None, 100)
+    assert response.status_code == 200
+
+
 async def test_one_private_address_among_public_ones_is_enough_to_refuse(closing: list[httpx.AsyncClient]) -> None:
     async def mixed(host: str, port: int) -> list[str]:
         return ["93.184.216.34", "10.0.0.1"]

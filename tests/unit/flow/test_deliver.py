@@ -75,6 +75,8 @@ class Bench:
         self.client = httpx.AsyncClient(trust_env=False)
         vault, connectors = Vault([new_key()]), {"probe": self.probe, **(more or {})}
         known = {"known": {"token": "t"}, **(connections or {})}
+        self.woken = 0
+        self.connections = Connections(self.journal, self.clock, vault, connectors, known, self.client, self._wake)
         self.deliverer = Deliverer(
             self.journal,
             self.clock,
@@ -85,7 +87,7 @@ class Bench:
             self.client,
             Settings(),
             vault,
-            Connections(self.journal, self.clock, vault, connectors, known, self.client),
+            self.connections,
         )
 
     async def fail_a_task(self, recipes: str = "[]") -> None:
@@ -103,13 +105,18 @@ class Bench:
         operation = Operation(
             id="op_1", task_id="task_1", kind="create", state="queued", body="{}", created_at=now, due_at=None
         )
-        await self.journal.tasks.create(task, operation, Entry(task_id="task_1", at=now, kind="task.accepted"))
+        await self.journal.tasks.create(
+            task, operation, Entry(task_id="task_1", at=now, kind="task.accepted", data={"workflow": "music-video"})
+        )
         for recipe in self.recipes:
             await self.journal.deliveries.keep_recipe(recipe.hash, recipe.name, recipe.file, recipe.source)
         raw = json.dumps({"id": "p1", "status": "failed", "error_code": "processing_failed"})
         import relay.contract as contract
 
         await self.observer.observe(task, Told(contract.decode(raw, contract.Task), raw), "poll")
+
+    def _wake(self) -> None:
+        self.woken += 1
 
     async def work(self) -> None:
         """One turn: everything that is due now, to its end."""

@@ -129,6 +129,38 @@ async def test_ten_thousand_due_in_one_lane_starve_nobody(journal: SqliteJournal
     assert [one.lane for one in await claim(journal, 1)] == ["new"]
 
 
+async def test_two_busy_lanes_leave_the_last_places_to_a_third(journal: SqliteJournal) -> None:
+    for name in ("a", "b"):
+        await add(journal, *(row(f"{name}{number}", name) for number in range(10)))
+    assert sorted(one.lane for one in await claim(journal, 8)) == ["a", "a", "b", "b"]
+    await add(journal, row("c", "c"), row("c2", "c"))
+    assert [one.lane for one in await claim(journal, 4)] == ["c"]
+
+
+async def test_the_lane_that_was_served_longest_ago_goes_first(journal: SqliteJournal) -> None:
+    await add(journal, *(row(f"old{number}", "old", at=NOW - 1000) for number in range(3)), row("new", "new"))
+    for at, name in ((NOW, "old"), (NOW + 1, "new"), (NOW + 2, "old")):
+        (one,) = await claim(journal, 1, at)
+        assert one.lane == name
+        await settle(journal, one, "done", LaneNews(ok=True), at)
+
+
+async def test_what_is_mended_or_resumed_is_tried_at_once(journal: SqliteJournal) -> None:
+    await add(journal, row("a", "a"), row("b", "b"))
+    for one in await claim(journal):
+        after = msgspec.structs.replace(one, state="due", due_at=NOW + 3600, updated_at=NOW)
+        await journal.deliveries.settle(Settlement(delivery=after, lane=LaneNews(until=NOW + 600, error="429")))
+    assert await claim(journal) == []
+    assert await journal.lanes.mended("a", NOW) == 1
+    assert [one.id for one in await claim(journal)] == ["a"]
+    assert await journal.lanes.resume("b", NOW) == 1
+    assert [one.id for one in await claim(journal)] == ["b"]
+    await add(journal, row("p", "p"))
+    await journal.lanes.pause("p", NOW, "a person paused it")
+    assert await journal.lanes.mended("p", NOW) == 0
+    assert (await states(journal))["p"] == "parked"
+
+
 async def test_no_lane_gets_more_than_its_policy(journal: SqliteJournal) -> None:
     await add(journal, *(row(f"n{number}", "narrow") for number in range(5)))
     await add(journal, *(row(f"s{number}", "slow") for number in range(5)))
