@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from relay.batch_view import SHOWN, Progress, show_failures, show_plan
+from relay.batch_view import SHOWN, Progress, show_failures, show_left_alone, show_plan
 from relay.contract import ACTIONABLE, OPEN, Status
 from relay.remote import Api, Away, api_of
 from relay.sheets.put import beside, digest, may_replace, write_whole
@@ -64,6 +64,7 @@ def run_command(api: Api, file: Path, **options: Any) -> None:
     plan = api.call("POST", f"/relay/v1/batches?{urlencode(query)}", content=content, headers=headers)
     asked = _asked(plan, options)
     show_plan(console, plan, asked)
+    show_left_alone(console, plan, asked)
     if options["dry_run"] or not asked:
         if not options["dry_run"]:
             console.print("Nothing to ask for.")
@@ -107,11 +108,11 @@ def _upload(api: Api, console: Console, folder: Path, rows: list[dict[str, Any]]
     for path in dict.fromkeys(upload["path"] for row in rows for upload in row["uploads"]):
         found = folder / Path(path.removeprefix("file://").replace("\\", "/")).expanduser()
         if not found.is_file():
-            console.print(f"[red]{path} is not there; its rows are left out[/]")
+            console.print(f"{path} is not there; its rows are left out", style="red", markup=False)
             continue
         with found.open("rb") as content:
             stored = api.call("POST", "/v1/files", files={"file": (found.name, content)})
-        console.print(f"[dim]uploaded {path}[/]")
+        console.print(f"uploaded {path}", style="dim", markup=False)
         files[path] = stored["url"]
     return files
 
@@ -164,6 +165,6 @@ def _write(api: Api, console: Console, batch_id: str, file: Path, read: str, *, 
         why = may_replace(file, read)
         if why:
             target = beside(file)
-            console.print(f"[yellow]{why}: the results go to {target} instead[/]")
+            console.print(f"{why}: the results go to {target} instead", style="yellow", markup=False)
     write_whole(target, content)
-    console.print(f"results: {target}")
+    console.print(f"results: {target}", markup=False)

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 SHOWN = 40
 """Rows that are shown one by one; the rest is counted."""
@@ -18,23 +20,22 @@ _STATES = {
     "twin": "the same as an earlier row: asked for once",
     "invalid": "invalid: cannot be asked for",
 }
+_LEFT = {"changed": "changed", "failed": "failed earlier", "twin": "the same as", "known": "asked before"}
 
 
 def show_plan(console: Console, plan: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> None:
     """The plan as a person reads it: columns, problems by cell, each row to ask for with its price, and the total."""
     known = ", ".join(f"{title} → {meaning}" for title, meaning in plan["columns"].items())
-    console.print(f"[bold]{plan['name']}[/]{'  ' + plan['sheet'] if plan['sheet'] else ''}\n[dim]{known}[/]\n")
+    sheet = f"  {plan['sheet']}" if plan["sheet"] else ""
+    console.print(f"[bold]{escape(plan['name'])}[/]{escape(sheet)}\n[dim]{escape(known)}[/]\n")
     wrong = [row for row in plan["rows"] if row["problems"] and row["state"] != "twin"]
     if wrong:
         table = Table("row", "cell", "what is wrong", "what to do", title=f"{len(wrong)} rows cannot be asked for")
         for row in wrong[:SHOWN]:
             for problem in row["problems"]:
-                table.add_row(
-                    str(row["number"]),
-                    problem["cell"] or problem["column"],
-                    f"{problem['rule']}" + (f" (it is {problem['value']!r})" if problem["value"] else ""),
-                    problem["fix"],
-                )
+                value = f" (it is {problem['value']!r})" if problem["value"] else ""
+                where = problem["cell"] or problem["column"]
+                _add(table, str(row["number"]), where, problem["rule"] + value, problem["fix"])
         console.print(table)
         if len(wrong) > SHOWN:
             console.print(f"… and {len(wrong) - SHOWN} more")
@@ -46,6 +47,26 @@ def show_plan(console: Console, plan: Mapping[str, Any], asked: Sequence[Mapping
         if plan["counts"].get(state):
             console.print(f"{plan['counts'][state]:6}  {words}")
     console.print(_price(plan["quote"]))
+
+
+def show_left_alone(console: Console, plan: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> None:
+    """Each row that could be asked for and is not, with why: changed and failed ones first."""
+    numbers = {row["number"] for row in asked}
+    left = [row for state in _LEFT for row in plan["rows"] if row["state"] == state and row["number"] not in numbers]
+    if not left:
+        return
+    table = Table("row", "", "what", "task", title=f"{len(left)} rows are left alone")
+    for row in left[:SHOWN]:
+        same = f"row {row['twin_of']}" if row["twin_of"] else row["task_id"] or ""
+        _add(table, str(row["number"]), _LEFT[row["state"]], _name(row["facts"], row["request"]), same)
+    console.print(table)
+    if len(left) > SHOWN:
+        console.print(f"… and {len(left) - SHOWN} more")
+
+
+def _add(table: Table, *cells: str) -> None:
+    """A row whose cells are shown as they are: a title in square brackets is no markup."""
+    table.add_row(*map(Text, cells))
 
 
 def _price(quote: Mapping[str, Any]) -> str:
@@ -70,7 +91,7 @@ def _rows(asked: Sequence[Mapping[str, Any]]) -> Table:
         seconds = row["request"].get("duration")
         price = _range(row["price"]) if row["price"] else ""
         length = f"{seconds} s" if seconds else "by the song"
-        table.add_row(str(row["number"]), row["state"], _name(row["facts"], row["request"]), length, price)
+        _add(table, str(row["number"]), row["state"], _name(row["facts"], row["request"]), length, price)
     return table
 
 
@@ -111,7 +132,7 @@ class Progress:
         yield self._bars
         table = Table.grid(padding=(0, 2))
         for row in self._rows:
-            table.add_row(f"  row {row['number']}", row["status"], f"[dim]{_name(row['row'], {})}[/]")
+            table.add_row(f"  row {row['number']}", row["status"], Text(_name(row["row"], {}), style="dim"))
         yield table
 
 
@@ -125,7 +146,7 @@ def show_failures(console: Console, rows: Sequence[Mapping[str, Any]], count: in
         return
     table = Table("row", "what", "why", "task", title=f"{count} rows failed (--failed asks for them again)")
     for row in rows:
-        table.add_row(str(row["number"]), _name(row["row"], {}), row["error"], row["task_id"])
+        _add(table, str(row["number"]), _name(row["row"], {}), row["error"], row["task_id"])
     console.print(table)
     if count > len(rows):
         console.print(f"… and {count - len(rows)} more")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from relay.batch_view import show_plan
 from relay.remote import Api, api_of
@@ -103,5 +104,5 @@ def _rows(plan: Mapping[str, Any]) -> Table:
     table = Table("row", "would be", "", title="Rows with an empty status")
     for row in plan["rows"]:
         told = row["note"] or row["task_id"] or "; ".join(problem["column"] for problem in row["problems"])
-        table.add_row(str(row["number"]), _STATES[row["state"]], told)
+        table.add_row(str(row["number"]), _STATES[row["state"]], Text(told))
     return table

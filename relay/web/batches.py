@@ -22,7 +22,7 @@ from relay.flow.batches import Line
 from relay.flow.estimate import Quotes
 from relay.flow.intake import Origin
 from relay.flow.sheet_files import Handed
-from relay.flow.sheets import Answers, Sheets, UnknownBatch
+from relay.flow.sheets import REQUESTED, Answers, Sheets, UnknownBatch
 from relay.journal import BatchRow, RowState
 from relay.sheets import SheetError
 from relay.sheets.plan import CellProblem, Upload
@@ -249,5 +249,5 @@ def _line(line: Line, batch: BatchRow, quotes: Quotes) -> RowLine:
         note = "" if row.state == "invalid" else result.error
         return structs.replace(shown, price=price, note=note, video=result.video_url)
     return structs.replace(
-        shown, price="" if row.state == "invalid" else amount(quotes.price(row.workflow, row.request))
+        shown, price=amount(quotes.price(row.workflow, row.request)) if row.state in REQUESTED else ""
     )

@@ -1,17 +1,26 @@
 """A batch in a terminal: one bar, and each row at work."""
 
 import io
+from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 
-from relay.batch_view import Progress
+from relay.batch_view import Progress, show_failures, show_left_alone, show_plan
+
+ODD = "Intro [/bonus] [live]"
+"""A title that a terminal's markup would stumble over, or swallow."""
+
+
+def written(write: Callable[[Console], None]) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    write(console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def shown(progress: Progress) -> str:
-    console = Console(file=io.StringIO(), width=120)
-    console.print(progress)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    return written(lambda console: console.print(progress))
 
 
 def test_the_bar_tells_of_the_batch_and_each_line_of_a_row() -> None:
@@ -29,3 +38,55 @@ def test_the_bar_tells_of_the_batch_and_each_line_of_a_row() -> None:
     assert "row 125  requires_action" in told
     progress.update({**summary, "open": 0, "seconds_left": 0.0}, [])
     assert "left" not in shown(progress)
+
+
+def row(number: int, state: str, title: str, **more: Any) -> dict[str, Any]:
+    blank = {"problems": [], "request": {}, "price": None, "task_id": None, "twin_of": None}
+    return {"number": number, "state": state, "facts": {"title": title}, **blank, **more}
+
+
+def plan(*rows: dict[str, Any]) -> dict[str, Any]:
+    columns = {"Song [/x]": "audio_url"}
+    return {
+        "name": "june [2].csv",
+        "sheet": "[a]",
+        "columns": columns,
+        "rows": rows,
+        "counts": {},
+        "quote": {"items": 0, "unit": ""},
+    }
+
+
+def test_what_stands_in_a_sheet_is_shown_as_it_stands_there() -> None:
+    problem = {
+        "cell": "A2",
+        "column": "Song",
+        "value": "[song](https://x)",
+        "rule": "must be a link",
+        "fix": "give one",
+    }
+    invalid, new = row(2, "invalid", ODD, problems=[problem]), row(3, "new", ODD)
+    told = written(lambda console: show_plan(console, plan(invalid, new), [new]))
+    for text in ("june [2].csv  [a]", "Song [/x] → audio_url", "'[song](https://x)'", ODD):
+        assert text in told
+    failed = {"number": 3, "row": {"title": ODD}, "error": "bad_input: no [image] [/0]", "task_id": "task_1"}
+    told = written(lambda console: show_failures(console, [failed], 1))
+    assert ODD in told
+    assert "no [image] [/0]" in told
+    progress = Progress()
+    at_work = [{"number": 3, "status": "processing", "row": {"title": ODD}}]
+    progress.update({"done": 0, "failed": 0, "open": 1, "seconds_left": None}, at_work)
+    assert ODD in shown(progress)
+
+
+def test_rows_that_are_left_alone_are_told_one_by_one_and_why() -> None:
+    changed, asked = row(2, "changed", "Slow River"), row(3, "changed", "Last Stop")
+    rows = (row(1, "known", "Rooftop", task_id="task_1"), changed, asked, row(4, "twin", "Copy", twin_of=1))
+    lines = written(lambda console: show_left_alone(console, plan(*rows), [asked])).splitlines()
+    told = [" ".join(line.strip("│ ").split()) for line in lines if line.startswith("│")]
+    assert told == [
+        "2 │ changed │ Slow River",
+        "4 │ the same as │ Copy │ row 1",
+        "1 │ asked before │ Rooftop │ task_1",
+    ]
+    assert written(lambda console: show_left_alone(console, plan(asked), [asked])) == ""
