@@ -23,6 +23,9 @@ from .table import Line, SheetError, Table
 MOST_UNPACKED = 500 * 1024 * 1024
 MOST_RATIO = 200
 MOST_COLUMNS = 500
+_LOCKED = "the workbook is protected by a password; save it without one"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+"""The name of what an XLSX with a password is wrapped in."""
 _AGAIN = " and save it again as XLSX"
 _ODS = "content.xml"
 _TAB = re.compile(rb"<text:tab\s*(?:/>|>\s*</text:tab>)")
@@ -40,8 +43,10 @@ def read_workbook(content: bytes, sheet: str | None = None) -> Table:
             others = [name for name in _visible(workbook) if name != found.name]
             return Table(found.name, _lines(found, unsettled_cells(content, found.name)), others)
     except PasswordError as error:
-        raise SheetError("the workbook is protected by a password; save it without one") from error
+        raise SheetError(_LOCKED) from error
     except CalamineError as error:
+        if _ENCRYPTED in content:
+            raise SheetError(_LOCKED) from error
         raise SheetError(
             f"{_what_it_is(content) or f'the workbook cannot be read: {error}; open it'}{_AGAIN}"
         ) from error

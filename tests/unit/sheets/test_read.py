@@ -131,6 +131,7 @@ def test_a_sheet_is_chosen_by_name_in_any_case() -> None:
         (b'[ {"song": "x"}]', "is JSON"),
         (b"\x89PNG\r\n\x1a\n\x00", "is an image"),
         (b"ID3\x04\x00", "is a song"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + "EncryptedPackage".encode("utf-16-le"), "by a password"),
         (package("Index/Document.iwa"), "of Apple Numbers .*; choose Export To, Excel"),
         (package("word/document.xml"), "a document of Word"),
         (package("x.txt"), "cannot be read: .*; open it and save it again as XLSX"),
