@@ -6,8 +6,10 @@ import json
 import logging
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterable
+from types import TracebackType
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -159,7 +161,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%H:%M:%S", time.localtime(record.created))
         trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return redact(f"{at} {record.levelname.lower():8} {record.getMessage()}{trace}")
+        return redact(f"{at} {record.levelname.lower():8} {_message(record)}{trace}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -170,11 +172,18 @@ class JsonFormatter(logging.Formatter):
             "at": round(record.created, 3),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": redact(_message(record)),
         }
         if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
-        return redact(json.dumps(line, ensure_ascii=False))
+            line["error"] = redact(self.formatException(record.exc_info))
+        return json.dumps(line)  # blanked before, for a blank that takes in a quote would break it
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):  # of a package that logs other values than its text asks for
+        return f"{record.msg} {record.args}"
 
 
 def configure(form: str) -> None:
@@ -184,3 +193,23 @@ def configure(form: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for noisy in ("httpx", "httpcore", "apscheduler", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    if form == "json":
+        _catch_the_rest()
+
+
+def _catch_the_rest() -> None:
+    """Nothing goes past the log, not even the end of a thread or of the process by an error."""
+    log = logging.getLogger("beatrelay")
+
+    def ended(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            log.critical("the process ends by an error", exc_info=(kind, error, trace))
+
+    def thread_ended(thread: threading.ExceptHookArgs) -> None:
+        log.critical("a thread has ended by an error", exc_info=thread.exc_value)
+
+    def ignored(left: "sys.UnraisableHookArgs") -> None:
+        log.error("%s %r", left.err_msg or "an error was ignored in", left.object, exc_info=left.exc_value)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = ended, thread_ended, ignored

@@ -19,6 +19,8 @@ from relay.recipe import RecipeErrors, RecipeSet, load_folder
 from relay.settings import Settings
 from relay.vault import VaultError
 
+log = logging.getLogger("beatrelay")
+
 NO_KEY = """\
 Beat API is not connected yet: there is no key. Open the dashboard above and give it one, or set BEATAPI_API_KEY.
 Without an account, a local Beat API in a second terminal:
@@ -40,7 +42,11 @@ def run(settings: Settings) -> int:
         with listen(settings.host, settings.port) as listener:
             return _serve(bound(settings, listener), listener)
     except (JournalError, RecipeErrors, VaultError, OSError) as error:
-        click.echo(f"beatrelay cannot start: {error}", err=True)
+        why = f"beatrelay cannot start: {error}"
+        if settings.log_format == "json":
+            log.critical("%s", why)
+        else:
+            click.echo(why, err=True)
         return 1
 
 
@@ -55,7 +61,8 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=int(settings.drain_seconds) or None,
     )
     Server(config, relay).run(sockets=[listener])
@@ -92,9 +99,7 @@ def recipes_of(settings: Settings) -> RecipeSet:
     """The recipes to run with. A broken one stops the start: silence would lose deliveries."""
     recipes = load_folder(settings.recipes)
     if not len(recipes):
-        logging.getLogger("beatrelay").warning(
-            "there are no recipes in %s: finished videos are archived and go nowhere else", settings.recipes
-        )
+        log.warning("there are no recipes in %s: finished videos are archived and go nowhere else", settings.recipes)
     return recipes
 
 
@@ -142,7 +147,7 @@ def _greet(relay: Relay, first_link: str | None) -> None:
     webhooks = account.url
     if not account.webhook:
         webhooks = "none yet: polling alone finds what is finished; the dashboard's set-up page registers one"
-    sys.stdout.write(
+    greeting = (
         f"beatrelay: {settings.url}\n"
         f"  dashboard {first_link or settings.url + '/'}\n"
         f"  webhooks  {webhooks}\n"
@@ -153,4 +158,8 @@ def _greet(relay: Relay, first_link: str | None) -> None:
         f"  journal   {settings.data / 'journal.db'}\n"
         f"{'' if account.key else NO_KEY}"
     )
+    if settings.log_format == "json":
+        log.info("%s", greeting)
+        return
+    sys.stdout.write(greeting)
     sys.stdout.flush()

@@ -39,6 +39,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: int = 8787
     public_url: str = ""
     api_keys: list[str] = field(default_factory=list[str])
+    trusted_proxies: list[str] = field(default_factory=list[str])
     trigger_secrets: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     data: Path = Path("beatrelay-data")
     recipes: Path = Path("recipes")

@@ -97,6 +97,13 @@ def _networks(text: str) -> list[str]:
     return entries
 
 
+def _addresses(text: str) -> list[str]:
+    entries = _words(text)
+    for entry in entries:
+        ipaddress.ip_network(entry)
+    return entries
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in choices:
@@ -169,6 +176,13 @@ SETTINGS: tuple[Setting, ...] = (
         "keys separated by spaces",
         "Keys that open this relay's API. Default: the Beat API key.",
         secret=True,
+    ),
+    Setting(
+        "trusted_proxies",
+        "BEATRELAY_TRUSTED_PROXIES",
+        _addresses,
+        "addresses or networks, separated by spaces",
+        "Proxies before the relay: only their X-Forwarded-For names who asks, and so who guesses passwords.",
     ),
     Setting("data", "BEATRELAY_DATA", Path, "a folder", "Journal and media."),
     Setting(
