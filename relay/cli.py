@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from relay import __version__
-from relay.examples import teach
+from relay.commands.examples import teach
 from relay.settings import Settings, SettingsError, load
 from relay.settings_table import SETTINGS
 
@@ -94,18 +94,18 @@ def openapi(check: bool, output: Path) -> None:
 
 def _add_commands() -> None:
     from relay.backup.command import backup, restore
-    from relay.batch_command import batch
-    from relay.config_command import config
-    from relay.connections_command import connections
-    from relay.dashboard_command import dashboard
-    from relay.deliveries_command import deliveries
+    from relay.commands.batch import batch
+    from relay.commands.config import config
+    from relay.commands.connections import connections
+    from relay.commands.dashboard import dashboard
+    from relay.commands.deliveries import deliveries
+    from relay.commands.keys import keys
+    from relay.commands.recipes import recipes
+    from relay.commands.sheets import sheets
+    from relay.commands.tasks import tasks
+    from relay.commands.vault import vault
     from relay.demo import demo
-    from relay.keys_command import keys
-    from relay.recipes_command import recipes
     from relay.sandbox.command import sandbox
-    from relay.sheets_command import sheets
-    from relay.tasks_command import tasks
-    from relay.vault_command import vault
 
     for command in (
         backup,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
+from relay.commands.vault import lost_in
 from relay.journal import JournalError
 from relay.settings import Settings, SettingsError, load
 from relay.vault import VaultError
-from relay.vault_command import lost_in
 
 from .files import Files
 from .restore import PutBack, put_back

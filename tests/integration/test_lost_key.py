@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from relay.cli import main
+from relay.commands.vault import lost_in
 from relay.flow.notes import JournalNotes
 from relay.journal import DeliveryRow, SqliteJournal
 from relay.vault import new_key, open_vault, write_keys
-from relay.vault_command import lost_in
 from tests.browser_pages import Browser, invitation
 from tests.integration.conftest import KEY, Line, wait_for
 from tests.integration.test_crashes import Scene, zygote

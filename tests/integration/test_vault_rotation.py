@@ -19,13 +19,13 @@ import pytest
 
 from connectors.http import Http
 from connectors.slack import Slack
+from relay.commands.vault import rotate
 from relay.flow.connections import Connections
 from relay.flow.notes import JournalNotes
 from relay.journal import EndpointRow, SqliteJournal, place_of
 from relay.journal.sqlite_sealed import _PLACES as PLACES
 from relay.settings import Settings
 from relay.vault import Vault, VaultError, new_key, open_vault, read_keys
-from relay.vault_command import rotate
 from tests.forks import forks
 from tests.virtual import VirtualClock
 

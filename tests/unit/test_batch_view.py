@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from relay.batch_view import Progress, show_failures, show_left_alone, show_plan
+from relay.commands.batch_view import Progress, show_failures, show_left_alone, show_plan
 
 ODD = "Intro [/bonus] [live]"
 """A title that a terminal's markup would stumble over, or swallow."""

@@ -270,7 +270,7 @@ def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tup
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=" ".join(path)) for path, _ in commands(main) if path])
 def test_every_command_shows_examples_that_it_takes(path: tuple[str, ...], tmp_path: Path) -> None:
-    """They stand in relay/examples.py."""
+    """They stand in relay/commands/examples.py."""
     text = CliRunner().invoke(main, [*path, "--help"], env={"COLUMNS": "100"}).output
     _, found, block = text.partition("\n  Examples:\n")
     examples = re.findall(r"    # (.+)\n    (.*\bbeatrelay .+)\n", block)

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from relay.cli import main
+from relay.commands.vault import rotate
 from relay.flow.notes import JournalNotes
 from relay.journal import SqliteJournal, place_of
 from relay.settings import Settings
 from relay.vault import Vault, VaultError, new_key, open_vault, read_keys, write_keys
-from relay.vault_command import rotate
 from tests.virtual import VirtualClock
 
 SECRET = "whsec_canary_canary_canary"

@@ -10,9 +10,9 @@ import click
 
 from connectors import discover
 from connectors.base import Connector
+from relay.commands.remote import Api, api_of
 from relay.flow.connection_kinds import all_keys, is_typed, secret_keys
 from relay.recipe.errors import suggestion
-from relay.remote import Api, api_of
 
 _WAYS = "KEY=? asks for it, KEY=- reads standard input, KEY=env:NAME reads your environment"
 

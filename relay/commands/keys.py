@@ -12,9 +12,9 @@ import click
 import msgspec
 
 from relay.clock import SystemClock
+from relay.commands.remote import Api, settings_of
 from relay.flow.keys import SCOPES, KeyProblem, Keys, Scope
 from relay.journal import InUse, JournalError, KeyRow, SqliteJournal
-from relay.remote import Api, settings_of
 from relay.settings import Settings
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -7,10 +7,10 @@ from typing import cast
 import click
 
 from relay.clock import SystemClock
+from relay.commands.remote import Api, settings_of
 from relay.flow.keys import Keys
 from relay.flow.people import LINK_HOURS, ROLES, People, Role
 from relay.journal import InUse, JournalError, SqliteJournal
-from relay.remote import Api, settings_of
 from relay.settings import Settings
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from relay.remote import Api, api_of
+from relay.commands.remote import Api, api_of
 
 
 @click.group()

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from relay.batch_view import show_plan
-from relay.remote import Api, api_of
+from relay.commands.batch_view import show_plan
+from relay.commands.remote import Api, api_of
 
 _STATES = {
     "new": "new",

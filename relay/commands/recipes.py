@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from connectors import discover
 from relay.clock import SystemClock
+from relay.commands.remote import api_of
 from relay.contract import encode
 from relay.flow.connections import Connections
 from relay.flow.workbench import NoPreview, Workbench
@@ -24,7 +25,6 @@ from relay.recipe import Preview, Problem, Recipe, RecipeErrors, check, load_fol
 from relay.recipe.errors import suggestion
 from relay.recipe.gallery import SCHEMA, gallery, own_copy
 from relay.recipe.schema import TITLE, schema
-from relay.remote import api_of
 from relay.settings import Settings, SettingsError, load
 from relay.vault import VaultError, keys_at_hand
 

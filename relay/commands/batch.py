@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from relay.batch_view import SHOWN, Progress, show_failures, show_left_alone, show_plan
+from relay.commands.batch_view import SHOWN, Progress, show_failures, show_left_alone, show_plan
+from relay.commands.remote import Api, Away, api_of
 from relay.contract import ACTIONABLE, OPEN, Status
-from relay.remote import Api, Away, api_of
 from relay.sheets.put import beside, digest, may_replace, write_whole
 
 T = TypeVar("T")

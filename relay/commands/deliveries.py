@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import click
 import msgspec
 
+from relay.commands.remote import Api, api_of
 from relay.journal import LaneRow
-from relay.remote import Api, api_of
 
 STATES = ("waiting", "due", "leased", "parked", "done", "dead", "unrouted")
 _PAGE = 100
