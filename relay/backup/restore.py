@@ -45,18 +45,19 @@ class PutBack(Struct, kw_only=True):
 
 def put_back(settings: Settings, source: Path, tell: Tell, *, replace: bool = False) -> PutBack:
     """Make the copy in ``source`` (a folder of ``beatrelay backup``, or a journal alone) the journal of this relay,
-    which must not serve. ``replace``: also if there is one, which is moved aside. Raises :class:`BackupError` or
+    which must not serve. ``replace``: also if there is one, which is moved aside; it may be ``source`` itself, a copy
+    that was put there by hand. Raises :class:`BackupError` or
     :class:`relay.journal.JournalError`; then the journal is as it was."""
     taken, copied = _manifest(source), source / JOURNAL if source.is_dir() else source
     path, part = settings.data / JOURNAL, settings.data / f".{JOURNAL}.part"
     with alone(path):
-        _refuse(path, copied, replace=replace)
+        _refuse(path, replace=replace)
         remove(part)
         try:
             copy_journal(copied, part, partial(tell, "journal"))
             taken_at = taken.taken_at if taken else last_word(part) or copied.stat().st_mtime
             restored = Restored(time.time(), taken_at)
-            held = adapt(part, restored)
+            held = adapt(part, restored, path)
             media = _media(source / MEDIA, settings.data / MEDIA, part, tell)
             _sheets(source / SHEETS, settings.data / SHEETS)
             key = _key(source / KEY, settings)
@@ -79,12 +80,8 @@ def _manifest(source: Path) -> Taken | None:
         ) from error
 
 
-def _refuse(path: Path, copied: Path, *, replace: bool) -> None:
-    if not path.exists():
-        return
-    if copied.exists() and copied.samefile(path):
-        raise BackupError(f"{copied} is this relay's journal itself; name the copy that is to take its place")
-    if not replace:
+def _refuse(path: Path, *, replace: bool) -> None:
+    if path.exists() and not replace:
         raise BackupError(
             f"there is a journal at {path}; with --replace the copy takes its place, and it is kept under another name."
             " If it can still be read, it knows more than any copy"

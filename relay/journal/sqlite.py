@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from .base import JournalError
 from .condition import Condition, trouble_of
 from .folder import take
+from .mark import Mark
 from .migrations import migrations
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import Pulse
@@ -90,12 +91,13 @@ class SqliteJournal:
         """
         lock = take(path)
         try:
-            connection = _connect_writer(path)
+            mark = Mark(path)
+            connection = _connect_writer(path, mark)
             restored, sealed = last_restore(connection), bool(sample(connection))
         except BaseException:
             os.close(lock)
             raise
-        journal = cls(path, Writer(connection), lock)
+        journal = cls(path, Writer(connection, mark), lock)
         journal.restored, journal.sealed.at_start = restored, sealed
         return journal
 
@@ -181,16 +183,18 @@ class SqliteJournal:
         return connection
 
 
-def _connect_writer(path: Path) -> sqlite3.Connection:
+def _connect_writer(path: Path, mark: Mark) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         connection.row_factory = sqlite3.Row
         refuse_newer(connection, path)
+        if migrations.applied(Database(connection)):  # a new journal is nobody's copy
+            mark.refuse_older(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA busy_timeout = 5000")
         migrations.apply(Database(connection))
-        hand_back(connection, time.time())
+        hand_back(connection, time.time(), mark)
     except sqlite3.DatabaseError as error:
         connection.close()
         what_to_do = trouble_of(error) or "move it away or restore it from a backup"
@@ -214,9 +218,11 @@ def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def hand_back(connection: sqlite3.Connection, now: float) -> None:
+def hand_back(connection: sqlite3.Connection, now: float, mark: Mark | None = None) -> None:
     """We hold the lock, so whoever held a lease is gone: its work is due now, not when the lease runs out."""
     connection.execute("BEGIN IMMEDIATE")
+    if mark is not None:
+        mark.rise(connection)
     connection.execute(
         f"UPDATE deliveries SET state = 'due', due_at = ? WHERE {PARKED_OR_LEASED} AND state = 'leased'",  # noqa: S608 (ours)
         (now,),
@@ -225,6 +231,8 @@ def hand_back(connection: sqlite3.Connection, now: float) -> None:
     connection.execute("UPDATE operations SET due_at = ? WHERE due_at IS NOT NULL AND state = 'sending'", (now,))
     connection.execute("UPDATE tasks SET next_poll_at = ? WHERE next_poll_at > ?", (now, now))
     connection.execute("COMMIT")
+    if mark is not None:
+        mark.show()
 
 
 def _pulse(connection: sqlite3.Connection) -> Pulse:

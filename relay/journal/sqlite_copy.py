@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from .base import JournalError
 from .folder import take
+from .mark import Mark
 from .migrations import migrations
 from .restored import Held, Restored
 from .sqlite import refuse_newer
@@ -69,13 +70,14 @@ def last_word(path: Path) -> float | None:
     return row[0] if row else None
 
 
-def adapt(path: Path, restored: Restored) -> Held:
-    """Make the copy in the file ``path`` one that can be served: bring it to today's tables, and hold what may have
-    been sent since it was taken."""
+def adapt(path: Path, restored: Restored, place: Path) -> Held:
+    """Make the copy in the file ``path`` one that can be served as the journal ``place``: bring it to today's tables,
+    hold what may have been sent since it was taken, and let it be taken for newer than what was there."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
         migrations.apply(Database(connection))
         held = hold(connection, restored)
+        Mark(place).rise(connection)
     to_disk(path)
     return held
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from .base import JournalError, Unavailable
 from .condition import Condition
+from .mark import Mark
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], Any]
@@ -51,8 +52,10 @@ PROBE_EVERY = 1.0
 class Writer:
     """Owns the journal's only writing connection, and so every checkpoint too."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, mark: Mark) -> None:
         self._connection = connection
+        self._mark = mark
+        self._marked = 0
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self.last_commit_at = time.time()
@@ -106,7 +109,14 @@ class Writer:
             self._commit(batch)
             if last:
                 break
+        self._leave()
         self._connection.close()
+
+    def _leave(self) -> None:
+        """Let the mark tell of what was written since it rose last."""
+        if self.commits > self._marked:
+            with contextlib.suppress(JournalError, sqlite3.Error):  # without, it only tells less
+                self._transact([], last=True)
 
     def _drain(self, first: _Job) -> tuple[list[_Job], bool]:
         batch = [first]
@@ -140,7 +150,7 @@ class Writer:
             [(many, [job.item for job in jobs]) for many, jobs in groupby(batch, key=attrgetter("many"))]
         )
 
-    def _transact(self, changes: list[tuple[Many, list[Any]]]) -> list[Any]:
+    def _transact(self, changes: list[tuple[Many, list[Any]]], *, last: bool = False) -> list[Any]:
         results: list[Any] = []
         try:
             self._undo()  # of an earlier one, which could not even be undone
@@ -149,6 +159,9 @@ class Writer:
                 _touch(self._connection)
             for many, items in changes:
                 results += many(self._connection, items)
+            rises = last or (bool(changes) and self._mark.due)
+            if rises:
+                self._mark.rise(self._connection)
             self._connection.execute("COMMIT")
         except Exception as error:  # raised again: whatever it was, nothing of it may stay
             with contextlib.suppress(sqlite3.Error):
@@ -159,6 +172,9 @@ class Writer:
             raise told from error
         self.last_commit_at = time.time()
         self.commits += 1
+        if rises:
+            self._mark.show()
+            self._marked = self.commits
         self.condition.worked()
         return results
 

@@ -158,7 +158,7 @@ class TestRestore:
         assert result.exit_code == 0, result.output
         assert names(tmp_path / "new") == {
             "journal.db",
-            "journal.db.lock",
+            "journal.db.lock",  # no mark yet: the first start makes one
             "media/task_1/r1-0.mp4",
             "batches/bat_1.csv",
         }
@@ -191,10 +191,11 @@ class TestRestore:
         assert run(tmp_path / "new", "restore", copy).exit_code == 3
         assert "media/task_1/r1-0.mp4" not in names(tmp_path / "new")
 
-    def test_the_relays_own_journal_is_no_copy(self, data: Path) -> None:
+    def test_a_copy_that_was_put_there_by_hand_is_held_where_it_is(self, data: Path) -> None:
         result = run(data, "restore", data / "journal.db", "--replace")
-        assert (result.exit_code, "journal itself" in result.output) == (1, True)
-        assert states(data) == ["queued"]
+        assert result.exit_code == 0, result.output
+        assert states(data) == ["unconfirmed"]
+        assert len(list(data.glob("journal.db.before-*"))) == 1
 
     def test_a_copy_that_is_not_there_is_told(self, data: Path, tmp_path: Path) -> None:
         result = run(data, "restore", tmp_path / "nowhere", "--replace")

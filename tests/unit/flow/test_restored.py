@@ -49,7 +49,7 @@ async def test_a_finish_from_before_is_archived_and_told_to_nobody(door: Door) -
     (first,) = [row for row in await door.journal.deliveries.of_task("task_ours") if row.step == "first"]
     assert SAID in (first.error or "")
     (leased,) = await door.journal.deliveries.claim(door.clock.now(), 10, 60.0)
-    assert leased.step == "archive"
+    assert leased.delivery.step == "archive"
 
 
 async def test_a_finish_from_after_is_told_as_ever(door: Door) -> None:

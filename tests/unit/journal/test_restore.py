@@ -78,7 +78,7 @@ async def put(journal: SqliteJournal, rows: Sequence[DeliveryRow]) -> None:
 async def restored(folder: Path, journal: SqliteJournal) -> tuple[Held, SqliteJournal]:
     """Close the journal, take it for a copy, and open it as a relay would."""
     await journal.close()
-    held = adapt(folder / "journal.db", RESTORED)
+    held = adapt(folder / "journal.db", RESTORED, folder / "journal.db")
     return held, SqliteJournal.open(folder / "journal.db")
 
 
@@ -115,7 +115,7 @@ async def test_what_may_have_arrived_since_is_a_dead_letter_and_the_store_goes_o
     second = a_delivery("second", "due", "first")
     rows = [kept, first, second, a_delivery("alone", "due"), a_delivery("held", "parked"), a_delivery("done", "done")]
     await put(journal, rows)
-    (claimed,) = [row for row in await journal.deliveries.claim(2.0, 10, 60.0) if row.id == "alone"]
+    (claimed,) = [one.delivery for one in await journal.deliveries.claim(2.0, 10, 60.0) if one.delivery.id == "alone"]
     held, journal = await restored(tmp_path, journal)
     assert held.deliveries == 4
     found = {row.id: row for row in await journal.deliveries.of_task("t")}
@@ -141,7 +141,7 @@ async def test_what_may_have_arrived_since_is_a_dead_letter_and_the_store_goes_o
 
 async def land(journal: SqliteJournal, id: str) -> None:
     """Whatever is due is tried; ``id`` arrives."""
-    for row in await journal.deliveries.claim(9e9, 10, 60.0):
+    for row in [one.delivery for one in await journal.deliveries.claim(9e9, 10, 60.0)]:
         if row.id == id:
             row.state, row.due_at, row.updated_at = "done", None, 9e9
             assert await journal.deliveries.settle(Settlement(delivery=row))
@@ -195,6 +195,6 @@ async def test_all_of_it_is_one_transaction(tmp_path: Path) -> None:
             "CREATE TRIGGER fails BEFORE INSERT ON restores BEGIN SELECT raise(ABORT, 'the disk is full'); END"
         )
     with pytest.raises(sqlite3.IntegrityError, match="the disk is full"):
-        adapt(tmp_path / "journal.db", RESTORED)
+        adapt(tmp_path / "journal.db", RESTORED, tmp_path / "journal.db")
     with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
         assert connection.execute("SELECT state FROM operations").fetchall() == [("queued",)]
