@@ -163,7 +163,7 @@ def _standing(lane: LaneRow) -> str:
             return f"down, {lane.probes} probes failed: {lane.error}"
         case "held":
             until = datetime.fromtimestamp(lane.held_until or 0.0).astimezone()
-            return f"left alone until {until:%Y-%m-%d %H:%M:%S}, as it wished: {lane.error}"
+            return f"left alone until {until:%Y-%m-%d %H:%M:%S}, as it wished: {lane.error or 'no reason told'}"
         case "ok":
             return "ok"
 

@@ -85,6 +85,12 @@ def _step(
         if key not in known
     ]
     problems += [
+        problem
+        for field in fields
+        if field.encode_name in step.with_
+        for problem in _literal(document, (*path, "with", field.encode_name), field.type, step)
+    ]
+    problems += [
         document.problem(path, f"{step.use} needs `{field.encode_name}:` in `with:`")
         for field in fields
         if field.required and field.encode_name not in step.with_
@@ -92,6 +98,28 @@ def _step(
     if connections is not None and step.connection is not None:
         problems += _connection(document, path, step, step.connection, connections)
     return problems
+
+
+def _literal(document: Document, path: Path, kind: Any, step: Step) -> list[Problem]:
+    """A setting without any template is what its connector will get: whether that fits is known now."""
+    name, value = str(path[-1]), step.with_[str(path[-1])]
+    if any("{" in text for _, text in _templates(value, ())):
+        return []
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        hint = ""
+        if value is None:
+            hint = f'nothing stands there; a text that begins with # must stand in quotes: {name}: "#releases"'
+        elif isinstance(info := msgspec.inspect.type_info(kind), msgspec.inspect.LiteralType):
+            hint = suggestion(str(value), map(str, info.values))
+        return [document.problem(path, f"{step.use}'s `{name}` cannot be {_shown(value)}: {error}", hint)]
+    return []
+
+
+def _shown(value: Any) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _connection(document: Document, path: Path, step: Step, name: str, connections: Kinds) -> list[Problem]:

@@ -5,6 +5,7 @@ read by the smaller rules of YAML 1.2: only ``true``, ``false`` and ``null`` are
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -18,6 +19,9 @@ MOST_NODES = 10_000
 Path = tuple[str | int, ...]
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)", re.ASCII)
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
+_BARE_TEMPLATE = re.compile(r"(?:^\s*-|:)\s+\{[{%]")
+_BARE_HASH = re.compile(r"[:,\[{]\s+#")
+_TWO_COLONS = re.compile(r"\s*(?:- )?[\w ]+:\s+[^\s'\"{\[|>][^'\"]*:\s")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -59,19 +63,34 @@ def read(source: str, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise RecipeErrors(
-            [Problem(file, line, column, f"this is not YAML: {error.problem or error.context}")]
-        ) from error
+        what, lines = f"this is not YAML: {error.problem or error.context}", source.splitlines()
+        raise RecipeErrors([Problem(file, line, column, what, _slip(lines[max(line - 2, 0) : line]))]) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise RecipeErrors([Problem(file, 1, 1, f"this is not YAML: {error}")]) from error
     if root is not None:
-        document.data = _Builder(document).build(root, ())
+        document.data = _Builder(document, source.splitlines()).build(root, ())
     return document
 
 
+def _slip(lines: Sequence[str]) -> str:
+    """What was probably meant by the last of ``lines``, or by the one before, at which YAML stumbles; empty if nobody
+    can tell."""
+    for line in reversed(lines):
+        if _BARE_TEMPLATE.search(line):
+            return 'put quotes around what has {{ }} in it: text: "{{ row.title }} is ready"'
+        if line[: len(line) - len(line.lstrip())].count("\t"):
+            return "indent with spaces, not with tabs"
+        if _BARE_HASH.search(line):
+            return 'a text that begins with # must stand in quotes: channel: "#releases"'
+        if _TWO_COLONS.match(line):
+            return 'a text with ": " in it must stand in quotes: name: "Releases: the video"'
+    return ""
+
+
 class _Builder:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, lines: Sequence[str]) -> None:
         self._document = document
+        self._lines = lines
         self._nodes = 0
 
     def build(self, node: yaml.Node, path: Path) -> Any:
@@ -94,15 +113,17 @@ class _Builder:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise RecipeErrors([self._problem(key_node.start_mark, "a key must be a word")])
+                mark = key_node.start_mark
+                hint = _slip(self._lines[mark.line : mark.line + 1])
+                raise RecipeErrors([self._problem(mark, "a key must be a word", hint)])
             key: str = key_node.value
             if key in found:
                 raise RecipeErrors([self._problem(key_node.start_mark, f"the key {key!r} stands here twice")])
             found[key] = self.build(value_node, (*path, key))
         return found
 
-    def _problem(self, mark: Any, message: str) -> Problem:
-        return Problem(self._document.file, mark.line + 1, mark.column + 1, message)
+    def _problem(self, mark: Any, message: str, hint: str = "") -> Problem:
+        return Problem(self._document.file, mark.line + 1, mark.column + 1, message, hint)
 
 
 def _scalar(text: str) -> Any:

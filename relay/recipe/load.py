@@ -11,13 +11,14 @@ from .document import Document, Path, read
 from .errors import Problem, RecipeErrors, suggestion
 from .meaning import meaning
 from .model import SCHEDULE, Match, Recipe, RecipeSet, Schedule, Step
-from .render import syntax_error
+from .render import filter_names, syntax_error
 
 T = TypeVar("T")
 _PROVENANCE = {"file", "source", "hash", "schedule"}
 _FIELDS = {name for name in Recipe.__struct_encode_fields__ if name not in _PROVENANCE}
 _STEP_FIELDS = set(Step.__struct_encode_fields__)
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_NO_FILTER = re.compile(r"No filter named '(\w+)'")
 _PART = re.compile(r"\.([A-Za-z_][\w]*)|\[(\d+|\.\.\.)\]")
 
 
@@ -79,6 +80,9 @@ def _shape(document: Document) -> list[Problem]:
         if isinstance(data.get(key), dict):
             problems += _unknown(document, (key,), data[key], set(kind.__struct_encode_fields__))
     steps: Any = data.get("steps")
+    if isinstance(steps, list):
+        hint = "write each step under a name of its own, and no - before it: tell: { use: slack, … }"
+        problems.append(document.problem(("steps",), "`steps:` is a mapping, not a list", hint))
     for path, step in _step_paths(steps, data.get("on_failure")):
         problems += _unknown(document, path, step, _STEP_FIELDS)
         if "use" not in step:
@@ -133,7 +137,8 @@ def _misfit(document: Document, path: Path, error: str) -> Problem:
     path += tuple(
         int(index) if index.isdigit() else name for name, index in _PART.findall(where) if name or index.isdigit()
     )
-    return document.problem(path, f"{'.'.join(map(str, path)) or 'the recipe'}: {what}")
+    hint = "write retry: { attempts: 5 }" if path and path[-1] == "retry" else ""
+    return document.problem(path, f"{'.'.join(map(str, path)) or 'the recipe'}: {what}", hint)
 
 
 def _templates(document: Document) -> list[Problem]:
@@ -148,7 +153,8 @@ def _templates(document: Document) -> list[Problem]:
             for index, child in enumerate(cast("list[Any]", value)):
                 visit(child, (*path, index))
         elif isinstance(value, str) and (wrong := syntax_error(value)) is not None:
-            problems.append(document.problem(path, f"the template cannot be read: {wrong[1]}", line=wrong[0]))
+            hint = suggestion(unknown[1], filter_names()) if (unknown := _NO_FILTER.search(wrong[1])) else ""
+            problems.append(document.problem(path, f"the template cannot be read: {wrong[1]}", hint, line=wrong[0]))
 
     visit(document.data, ())
     return problems

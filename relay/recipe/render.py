@@ -61,6 +61,11 @@ class Renderer:
         return {**context, "vars": filled}
 
 
+def filter_names() -> list[str]:
+    """The filters that a template may use."""
+    return sorted(name for name in _environment.filters if name.isidentifier() and not name.startswith("_"))
+
+
 def syntax_error(source: str) -> tuple[int, str] | None:
     """``(line, message)`` of what Jinja cannot read in ``source``; ``None`` if it can."""
     try:

@@ -71,6 +71,56 @@ def test_what_is_wrong_is_said_with_its_place(old: str, new: str, says: str) -> 
     assert any(says in line for line in wrong(GOOD.replace(old, new))), wrong(GOOD.replace(old, new))
 
 
+SLACK = """\
+name: Tell
+on: task.succeeded
+steps:
+  tell:
+    use: slack
+    with:
+      channel: "#releases"
+      text: "{{ task.id }} is ready"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "hint"),
+    [
+        ('"{{ task.id }} is ready"', "{{ task.id }}", "8:14", "put quotes around what has {{ }} in it"),
+        ('"{{ task.id }} is ready"', "{{ task.id }} is ready", "8:27", "put quotes around what has {{ }} in it"),
+        ("name: Tell", "name: Slack: tell", "1:12", 'a text with ": " in it must stand in quotes'),
+        ("      text:", "\ttext:", "8:1", "indent with spaces, not with tabs"),
+        ("    with:", "    with: { channel: #releases }\n    more:", "7:9", "begins with # must stand in quotes"),
+        ("    use: slack", "    use: slack\n    retry: 5", "6:12", "write retry: { attempts: 5 }"),
+        ("  tell:\n    use", "  - use", "4:3", "each step under a name of its own"),
+        ("task.id", "task.id | filname", "8:13", "did you mean 'filename'?"),
+    ],
+)
+def test_a_common_slip_is_told_with_its_remedy(old: str, new: str, place: str, hint: str) -> None:
+    said, remedy = wrong(SLACK.replace(old, new))[:2]
+    assert said.startswith(f"r.yaml:{place}: ")
+    assert hint in remedy
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("channel: #releases", "7:15: slack's `channel` cannot be null: Expected `str`, got `null`"),
+        ("message: threads", "7:16: slack's `message` cannot be \"threads\": Invalid enum value 'threads'"),
+        ("blocks: none", '7:15: slack\'s `blocks` cannot be "none": Expected `array`, got `str`'),
+    ],
+)
+def test_a_setting_that_its_connector_would_refuse_is_told_before(setting: str, said: str) -> None:
+    found = check(parse(SLACK.replace('channel: "#releases"', setting), "r.yaml"), CONFIGS)
+    assert [str(problem).splitlines()[0] for problem in found] == [f"r.yaml:{said}"]
+    assert found[0].hint.startswith({"c": "nothing stands there; ", "m": "did you mean 'thread'?", "b": ""}[setting[0]])
+
+
+@pytest.mark.parametrize("setting", ["message: thread", "message: \"{{ 'new' }}\"", "blocks: [{ type: divider }]"])
+def test_a_setting_that_fits_or_is_not_known_yet_is_fine(setting: str) -> None:
+    assert check(parse(SLACK.replace('channel: "#releases"', setting), "r.yaml"), CONFIGS) == []
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     assert len([line for line in wrong("on: x\nstep: 1\n") if line.startswith("r.yaml")]) == 3
 
