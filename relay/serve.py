@@ -11,11 +11,12 @@ import click
 import msgspec
 import uvicorn
 
-from relay.app import Relay, create_app
+from relay.app import create_app
 from relay.flow.watches import wrong_sheets
 from relay.journal import JournalError
 from relay.log import configure
 from relay.recipe import RecipeErrors, RecipeSet, load_folder
+from relay.relay import Relay
 from relay.settings import Settings
 from relay.vault import VaultError
 

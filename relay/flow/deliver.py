@@ -113,9 +113,11 @@ class Deliverer(Loop):
         return self.until(await deliveries.next_due(self._clock.now(), room, policies))
 
     async def drain(self) -> None:
-        await self.finish(self._running)
-        if self._beating is not None:
-            self._beating.cancel()
+        try:
+            await self.finish(self._running)
+        finally:
+            if self._beating is not None:
+                self._beating.cancel()
 
     def _at_it(self, row: DeliveryRow) -> bool:
         """Whether what was claimed is under way here already: its lease ran out while the journal could not be used, or

@@ -15,11 +15,12 @@ from statistics import median
 
 import httpx
 
-from relay.app import Relay, create_app
+from relay.app import create_app
 from relay.contract import encode
 from relay.contract.examples import ANSWERS
 from relay.journal import SqliteJournal
 from relay.recipe import RecipeSet
+from relay.relay import Relay
 from relay.settings import Settings
 from relay.web.render import MENU
 from tests.servers import running

@@ -9,8 +9,9 @@ import uvicorn
 from litestar import Litestar, Request, post
 
 import relay.journal.writer
-from relay.app import Relay, create_app
+from relay.app import create_app
 from relay.recipe import RecipeSet
+from relay.relay import Relay
 from relay.serve import listen
 from relay.settings import Settings
 from tests.bench.ingest import SECRET

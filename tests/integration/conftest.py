@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from relay.app import Relay, create_app
+from relay.app import create_app
 from relay.recipe import RecipeSet, parse
+from relay.relay import Relay
 from relay.sandbox.app import create_app as create_sandbox
 from relay.sandbox.settings import SandboxSettings
 from relay.settings import Settings

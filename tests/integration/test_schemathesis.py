@@ -18,10 +18,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from relay.app import Relay, create_app
+from relay.app import create_app
 from relay.contract.document import document
 from relay.contract.examples import REQUESTS
 from relay.recipe import RecipeSet
+from relay.relay import Relay
 from relay.sandbox.app import create_app as create_sandbox
 from relay.sandbox.settings import SandboxSettings
 from relay.settings import Settings

@@ -10,9 +10,10 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from relay.api.openapi import is_public
-from relay.app import Relay, create_app
+from relay.app import create_app
 from relay.flow.endpoints import EVENTS
 from relay.recipe import RecipeSet
+from relay.relay import Relay
 from relay.settings import Settings
 
 DOCUMENT: dict[str, Any] = json.loads(Path("openapi/beatrelay.json").read_bytes())
