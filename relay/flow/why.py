@@ -154,11 +154,22 @@ def _next_deliveries(deliveries: list[DeliveryRow], lanes: Mapping[str, LaneRow]
         elif row.state == "parked":
             text = f"{name} is parked: {row.lane} is paused; `beatrelay deliveries resume` drains it"
             moments.append(Moment(row.updated_at, "delivery.parked", text, data))
+        elif row.state == "dead" and not _sent_anew(row, deliveries):
+            text = (
+                f"{name} was given up; mend its cause, then `beatrelay deliveries replay {row.id} --yes` sends it again"
+            )
+            moments.append(Moment(row.updated_at, "delivery.replay", text, data))
         elif row.state == "leased" and row.due_at is not None:
             moments.append(Moment(row.due_at, "delivery.try", f"{name} is under way", data))
         elif row.due_at is not None:
             moments.append(_try(name, row, row.due_at, lanes.get(row.lane), data))
     return moments
+
+
+def _sent_anew(dead: DeliveryRow, deliveries: list[DeliveryRow]) -> bool:
+    """Whether a person has sent another delivery in its place."""
+    same = (dead.event_id, dead.recipe, dead.step)
+    return any((one.event_id, one.recipe, one.step) == same and one.replay > dead.replay for one in deliveries)
 
 
 def _try(name: str, row: DeliveryRow, due: float, lane: LaneRow | None, data: dict[str, Any]) -> Moment:

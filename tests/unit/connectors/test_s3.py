@@ -74,6 +74,56 @@ class Refusing(Service):
         return status, "" if method == "HEAD" else text, []
 
 
+class Parts(Service):
+    """A service that takes uploads in parts, and refuses one of their steps (``PUT`` a part, ``POST`` to put them
+    together)."""
+
+    def __init__(self, method: str, status: int, code: str) -> None:
+        super().__init__("x-none", (501, ""))
+        self.refused, self.status, self.code = method, status, code
+        self.begun, self.removed = 0, 0
+
+    def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, list[Any]]:
+        if method == "HEAD":
+            return 404, "", []
+        if method == "DELETE":
+            self.removed += 1
+            return 204, "", []
+        if method == "POST" and not body:
+            self.begun += 1
+            return 200, "<Upload><UploadId>u1</UploadId></Upload>", []
+        if method == self.refused:
+            return self.status, f"<Error><Code>{self.code}</Code></Error>", []
+        return 200, "", [(b"etag", b'"e"')]
+
+
+class InParts(S3):
+    """Sends everything in parts."""
+
+    single = 0
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "code", "kind", "removed"),
+    [
+        ("PUT", 403, "AccessDenied", Reject, 1),
+        ("POST", 400, "EntityTooLarge", Reject, 1),
+        ("POST", 409, "ConditionalRequestConflict", Retry, 1),
+        ("PUT", 503, "SlowDown", Retry, 0),
+    ],
+)
+async def test_of_an_upload_that_cannot_go_on_no_part_is_left(
+    method: str, status: int, code: str, kind: type[Exception], removed: int
+) -> None:
+    service = Parts(method, status, code)
+    with running(service) as url:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            delivery = a_delivery(client, {**CONNECTION, "endpoint": url}, media=Bytes(b"v"))
+            with pytest.raises(kind):
+                await InParts().deliver(S3Config(key="a"), delivery)
+    assert (service.begun, service.removed) == (1, removed)
+
+
 NO_CONDITION = (501, "<Error><Code>NotImplemented</Code></Error>")
 NO_CHECKSUM = (400, "<Error><Code>InvalidArgument</Code><Message>x-amz-checksum-sha256?</Message></Error>")
 

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from connectors.base import Gone, Outcome, Retry
+from connectors.base import Gone, Outcome, Reject, Retry
 from relay.flow.lanes import policy
 from relay.flow.why import tell
 from relay.journal import LanePolicy, LaneRow
@@ -147,5 +148,24 @@ async def test_an_attempt_ends_with_the_steps_own_time_limit(tmp_path: Path) -> 
     await bench.work()
     row = await bench.row()
     assert (row.state, row.error) == ("due", "it took longer than 0.01 s")
+    await bench.client.aclose()
+    await bench.journal.close()
+
+
+async def test_why_says_how_to_send_again_what_was_given_up_until_it_is(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "name: Tell\non: task.failed\nsteps:\n  tell: { use: probe }\n")
+    await bench.fail_a_task()
+    bench.probe.act = lambda: Reject("the token was revoked")
+    await bench.work()
+    dead = await bench.row()
+    story = await tell(bench.journal, "task_1")
+    assert story is not None
+    (moment,) = [moment for moment in story.next if moment.kind == "delivery.replay"]
+    assert f"`beatrelay deliveries replay {dead.id} --yes`" in moment.text
+    anew = msgspec.structs.replace(dead, id="dlv_2", state="done", replay=1)
+    await bench.journal.deliveries.add([anew], [])
+    story = await tell(bench.journal, "task_1")
+    assert story is not None
+    assert "delivery.replay" not in [moment.kind for moment in story.next]
     await bench.client.aclose()
     await bench.journal.close()
