@@ -115,8 +115,12 @@ class Batches(Loop):
             skipped=sum(1 for row in rows if row.task_id is None and row.state in ("twin", "changed", "failed")),
             credits=sum((_credits(task) for task in tasks), Decimal(0)),
             by_status=dict(statuses),
-            seconds_left=self._seconds_left(tasks, still_open),
+            seconds_left=seconds_left(tasks, still_open, batch.started_at or 0.0, self._at_once()),
         )
+
+    def _at_once(self) -> int:
+        standing = self._governor.standing
+        return (standing.limit if standing else None) or 1
 
     async def results(self, batch: BatchRow) -> dict[int, Result]:
         """What to write beside each row, by its number."""
@@ -166,17 +170,20 @@ class Batches(Loop):
         await self._completed(batch, msgspec.structs.replace(summary, state="completed"), ended_at)
         await self._journal.batches.complete(batch.id, self._clock.now())
 
-    def _seconds_left(self, tasks: list[RowTask], still_open: int) -> float | None:
-        took = [task.finished_at - task.created_at for task in tasks if task.finished_at is not None]
-        if not still_open:
-            return 0.0
-        if not took:
-            return None
-        ends = sorted(task.finished_at for task in tasks if task.finished_at is not None)
-        if len(ends) > 3:  # the pace at which they end tells more than how long each takes, for most of that is waiting
-            return round((ends[-1] - ends[0]) / (len(ends) - 1) * still_open, 1)
-        standing = self._governor.standing
-        return round(median(took) * still_open / max(1, (standing.limit if standing else None) or 1), 1)
+
+def seconds_left(tasks: Sequence[RowTask], still_open: int, since: float, at_once: int) -> float | None:
+    """How long ``still_open`` tasks may take, by how long those took that were asked for ``since`` (Unix seconds): what
+    an earlier batch asked for says nothing of today. ``None``: nobody knows before the first has ended."""
+    ended = [task for task in tasks if task.finished_at is not None and task.created_at >= since]
+    if not still_open:
+        return 0.0
+    if not ended:
+        return None
+    ends = sorted(task.finished_at for task in ended if task.finished_at is not None)
+    if len(ends) > 3:  # the pace at which they end tells more than how long each takes, for most of that is waiting
+        return round((ends[-1] - ends[0]) / (len(ends) - 1) * still_open, 1)
+    took = median(task.finished_at - task.created_at for task in ended if task.finished_at is not None)
+    return round(took * still_open / max(1, at_once), 1)
 
 
 def result_of(row: RowTask, url: str) -> Result:

@@ -142,6 +142,28 @@ def plain(name: str) -> str:
     return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
 
 
+def result_name(title: str) -> str | None:
+    """Which result a column of that title holds."""
+    return _RESULT_NAMES.get(plain(title))
+
+
+def leave_to_people(table: Table, columns: Columns) -> None:
+    """A column that is headed like a result is ours only beside task ids of ours, or while it is empty: songs have
+    *Credits* of their own, and plans a *Status*. What is not ours becomes a fact, and is never written into."""
+    below = [line for line in table.lines if line.number > columns.header.number]
+    ids = columns.results.get("task_id")
+    told = [] if ids is None else [text for line in below if (text := table.cell(line, ids))]
+    ours = ids is not None and all(text.startswith("task_") for text in told)
+    for name, column in list(columns.results.items()):
+        twins = [other for other in columns.facts if result_name(columns.title(other)) == name]
+        if ours and twins:  # ours went to the right of theirs
+            last = max(twins)
+            columns.results[name], columns.facts[column] = last, columns.facts.pop(last)
+        elif not ours and any(table.cell(line, column) for line in below):
+            del columns.results[name]
+            _add_fact(columns, column, fact_name(columns.title(column)))
+
+
 def fact_name(title: str) -> str:
     """A title as recipes write it after ``row.``: ``Release date`` → ``release_date``."""
     name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", title.strip().lower())).strip("_")
@@ -174,7 +196,8 @@ def _place(
     if chosen == IGNORED or not (text.strip() or chosen):
         return
     if chosen is None and name in _RESULT_NAMES:
-        columns.results.setdefault(_RESULT_NAMES[name], column)
+        if columns.results.setdefault(_RESULT_NAMES[name], column) != column:
+            _add_fact(columns, column, fact_name(text))
         return
     found = (chosen, -1, 0) if chosen in SYNONYMS else None if chosen else meaning(text)
     if found is None:

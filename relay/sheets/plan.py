@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from relay.contract import rules
 from relay.contract.rules import Violation
 
-from .columns import ID, IMAGES, WORKFLOW, Columns
+from .columns import ID, IMAGES, WORKFLOW, Columns, result_name
 from .formulas import NOT_SAVED, Unsettled, failed, saved, unsettled
 from .table import Line, Table, address
 from .values import Unreadable, is_local, link, split_links, value
@@ -115,7 +115,7 @@ def _empty(table: Table, columns: Columns, line: Line) -> bool:
     """No input stands in it: results, a lone running number, or formulas that found nothing, make no request."""
     inputs = {*columns.images, *columns.fields.values()} - {columns.fields.get(ID)}
     texts = (table.cell(line, column) for column in inputs)
-    facts = (table.cell(line, column) for column in columns.facts)
+    facts = (table.cell(line, column) for column in columns.facts if result_name(columns.title(column)) is None)
     return not any(text and not failed(text) for text in texts) and all(
         not text or unsettled(text) is not None for text in facts
     )

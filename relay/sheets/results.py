@@ -11,6 +11,9 @@ from .table import Table
 _TRIGGERS = (*"=+-@\t\r\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What starts a formula somewhere; the last four are full-width forms of the first."""
 
+_WITHOUT_TASK = ("status", "error")
+"""What a row without a task is told. Its other cells may hold what an earlier one brought, which stays."""
+
 Cell = str | Decimal | int | None
 """What a result cell holds: text, a number, or nothing."""
 
@@ -52,7 +55,11 @@ def cells_of(table: Table, columns: Columns, results: Mapping[int, Result]) -> d
     if placed.new:
         written[columns.header.number] = {column: title_of(name) for name, column in placed.new.items()}
     for number, result in sorted(results.items()):
-        written[number] = {column: getattr(result, name) for name, column in placed.columns.items()}
+        written[number] = {
+            column: getattr(result, name)
+            for name, column in placed.columns.items()
+            if result.task_id or name in placed.new or name in _WITHOUT_TASK
+        }
     return written
 
 

@@ -179,6 +179,56 @@ def test_the_command_line_runs_a_sheet_to_its_end(start: Start) -> None:
     assert "asked for before" in again
 
 
+def test_the_command_asks_before_it_spends(start: Start) -> None:
+    line = start()
+    file = line.data / "songs.csv"
+    file.write_bytes(comma_separated([HEADER, song(1)]))
+    environ = {"BEATAPI_API_KEY": KEY, "BEATRELAY_PUBLIC_URL": line.url, "COLUMNS": "200"}
+    for reply in ("n\n", "\n", ""):
+        refused = CliRunner().invoke(main, ["batch", "run", str(file)], env=environ, input=reply)
+        assert (refused.exit_code, "Ask for 1 video" in refused.output) == (1, True)
+    assert charges(line) == 0
+    agreed = CliRunner().invoke(main, ["batch", "run", str(file)], env=environ, input="y\n")
+    assert (agreed.exit_code, charges(line)) == (0, 1), agreed.output
+
+
+def test_the_command_follows_every_option(start: Start) -> None:
+    """The second sheet, its own columns, a value for what is empty, results in the file itself; then what changed."""
+    line = start()
+    book = openpyxl.Workbook()
+    book.create_sheet("June").append(["Ref", "Stems", "Art", "Title"])
+    book["June"].append(["7", "https://media.example.com/1.mp3", "https://media.example.com/1.png", "Rooftop"])
+    file = line.data / "songs.xlsx"
+    book.save(file)
+    environ = {"BEATAPI_API_KEY": KEY, "BEATRELAY_PUBLIC_URL": line.url, "COLUMNS": "200"}
+    columns = [*(f"--map={pair}" for pair in ("Stems=audio_url", "C=images", "ref=id")), "--sheet=june", "--yes"]
+
+    def beatrelay(*more: str) -> dict[str, Any]:
+        """The row as it stands in the file afterwards."""
+        told = CliRunner().invoke(main, ["batch", "run", str(file), *columns, "--in-place", *more], env=environ)
+        assert told.exit_code == 0, told.output
+        header, row, *_ = openpyxl.load_workbook(file)["June"].iter_rows(values_only=True)
+        return dict(zip(map(str, header), row, strict=True))
+
+    first = beatrelay("--set", "aspect_ratio=1:1", "--tag", "june", "--priority", "3")
+    assert (first["Status"], first["Title"], first["Credits"] > 0) == ("succeeded", "Rooftop", True)
+    with sqlite3.connect(f"file:{line.data}/data/journal.db?mode=ro", uri=True) as journal:
+        (kept,) = journal.execute("SELECT priority, tags, request FROM operations JOIN tasks ON tasks.id = task_id")
+    journal.close()
+    assert (kept[0], "june" in kept[1], json.loads(kept[2])["aspect_ratio"]) == (3, True, "1:1")
+    assert not (line.data / "songs.result.xlsx").exists()
+    book = openpyxl.load_workbook(file)
+    book["June"].append(["8", "https://media.example.com/2.mp3", "https://media.example.com/2.png", "Slow River"])
+    book.save(file)
+    changed = ["--set", "aspect_ratio=9:16"]
+    left = beatrelay(*changed)
+    assert (left["Status"], "changed since" in left["Error"]) == ("skipped", True)
+    stays = ("Video URL", "Credits", "Task ID", "Finished at")
+    assert [left[name] for name in stays] == [first[name] for name in stays], "an earlier result was lost"
+    again = beatrelay(*changed, "--changed")
+    assert (again["Task ID"] != first["Task ID"], charges(line)) == (True, 3)
+
+
 CAUGHT = """\
 name: {name}
 on: [{on}]

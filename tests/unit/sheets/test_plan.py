@@ -154,6 +154,10 @@ def test_local_files_are_named_for_upload() -> None:
             "https://drive.google.com/uc?export=download&id=1AbCdEfGhIjKl",
         ),
         ("https://www.dropbox.com/scl/fi/x/a.mp3?rlkey=k&dl=0", "https://www.dropbox.com/scl/fi/x/a.mp3?rlkey=k&dl=1"),
+        (
+            "https://drive.google.com/file/d/1AbCdEfGhIjKl/view?usp=sharing&resourcekey=0-k",
+            "https://drive.google.com/uc?export=download&id=1AbCdEfGhIjKl&resourcekey=0-k",
+        ),
         ("https://www.google.com/url?q=https%3A%2F%2Fm.example.com%2Fa.mp3&sa=D", "https://m.example.com/a.mp3"),
         ("\u200b\u201chttps://m.example.com/a.mp3\u201d\ufeff", "https://m.example.com/a.mp3"),
         ("<https://m.example.com/a.mp3>", "https://m.example.com/a.mp3"),
@@ -175,6 +179,10 @@ def test_a_folders_link_is_refused_with_the_reason(page: str) -> None:
         ("https://www.youtube.com/watch?v=1", "is a page of YouTube, not a file"),
         ("https://open.spotify.com/track/1", "is a page of Spotify, not a file"),
         ("https://1drv.ms/u/s!abc", "is a page of OneDrive, not a file"),
+        (
+            "https://drive.google.com/drive/my-drive",
+            "is a Google Drive page without a file; use the file's own share link",
+        ),
         ("http://media.example.com/a.mp3", "must be a link that begins with https://"),
         ("Rooftop Season", "must be a link that begins with https://"),
         ("https://[", "is no link that can be followed"),

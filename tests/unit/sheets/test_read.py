@@ -195,5 +195,18 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
         read_table(packed.getvalue())
 
 
+@pytest.mark.parametrize(
+    ("name", "most", "message"),
+    [("read.MOST_BYTES", 20, "50 bytes"), ("read.MOST_ROWS", 2, "3 rows"), ("workbook.MOST_COLUMNS", 1, "columns")],
+)
+def test_what_is_larger_than_any_sheet_of_songs_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, most: int, message: str
+) -> None:
+    monkeypatch.setattr(f"relay.sheets.{name}", most)
+    content = xlsx([["a", "b", "c"]]) if "workbook" in name else b"Audio,Image\n" + b"https://m.example,\n" * 2
+    with pytest.raises(SheetError, match=message):
+        read_table(content)
+
+
 def test_columns_are_named_as_in_a_spreadsheet() -> None:
     assert [letters(column) for column in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.sheets import Columns, SheetError, Table, match, read_table
+from relay.sheets.columns import leave_to_people
 from relay.sheets.delimited_write import split
 from relay.sheets.put import beside, digest, may_replace, with_results, write_whole
 from relay.sheets.results import Result, harmless
@@ -54,6 +55,46 @@ def test_a_second_run_uses_the_same_columns() -> None:
     twice = written(once, r2=DONE, r4=FAILED)
     sheet = openpyxl.load_workbook(io.BytesIO(twice)).active
     assert (sheet.max_column, sheet["D2"].value, sheet["D4"].value) == (9, "succeeded", "failed")
+
+
+def again(content: bytes, **results: Result) -> bytes:
+    """As a batch writes them: what people wrote stays theirs."""
+    table, columns = read(content)
+    leave_to_people(table, columns)
+    return with_results(content, table, columns, {int(name[1:]): result for name, result in results.items()})
+
+
+def test_a_songs_own_credits_and_status_are_never_written_into() -> None:
+    before = comma_separated([["Audio", "Image", "Credits", "Status"], [AUDIO, COVER, "Mia, Ada", "approved"]])
+    once = again(before, r2=DONE)
+    head = "Audio,Image,Credits,Status"
+    assert once.decode().splitlines() == [
+        f"{head},Status,Video URL,Credits,Task ID,Error,Finished at",
+        f'{AUDIO},{COVER},"Mia, Ada",approved,succeeded,https://v.example/1.mp4,75.50,task_1,,',
+    ]
+    table, columns = read(once)
+    leave_to_people(table, columns)
+    assert columns.results["credits"] == 6
+    assert set(columns.facts.values()) == {"credits", "status"}
+    assert again(once, r2=DONE) == once, "our own columns are used again"
+
+
+def test_a_heading_that_waits_for_results_is_used_and_a_failed_start_is_not_taken_for_a_persons() -> None:
+    prepared = comma_separated([["Audio", "Image", "Status"], [AUDIO, COVER, ""]])
+    once = again(prepared, r2=Result(status="invalid", error="A2: is required"))
+    assert once.count(b"Status") == 1
+    assert again(once, r2=DONE).count(b"Status") == 1
+
+
+def test_an_earlier_link_stays_where_a_row_was_not_asked_for_again() -> None:
+    once = again(xlsx(ROWS), r2=DONE)
+    skipped = openpyxl.load_workbook(io.BytesIO(again(once, r2=Result(status="skipped", error="changed")))).active
+    assert [cell.value for cell in skipped[2]][3:8] == ["skipped", "https://v.example/1.mp4", 75.5, "task_1", "changed"]
+
+
+def test_an_error_message_is_text_whatever_stands_in_it() -> None:
+    told = Result(status="failed", task_id="task_1", error='<b> & "c" ]]>')
+    assert openpyxl.load_workbook(io.BytesIO(written(xlsx(ROWS), r2=told))).active["H2"].value == told.error
 
 
 def test_a_formula_in_a_result_column_is_not_overwritten() -> None:
