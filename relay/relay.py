@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator
 from functools import partial
 from urllib.parse import urlsplit
@@ -70,6 +71,7 @@ class Relay:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.metrics = Metrics()
+        self._leave_by: float | None = None
         self.journal = SqliteJournal.open(settings.data / "journal.db")
         self.vault = open_vault(settings.vault_key, settings.vault_path, make=not self.journal.sealed.at_start)
         own, allowed = _origin(settings.beatapi_base_url), settings.allow_private
@@ -228,12 +230,21 @@ class Relay:
         self.housekeeping.start()
         self._working = [asyncio.create_task(loop.run(), name=loop.name) for loop in self.loops]
 
+    def leave(self) -> None:
+        """The signal to stop came: nothing new is taken, and the time to finish runs from now, not from when the last
+        request has been answered."""
+        self.live.closing = True
+        self._leave_by = time.monotonic() + self.settings.drain_seconds
+        for loop in self.loops:
+            loop.rest()
+
     async def stop(self) -> None:
         """Drain: take nothing new, finish what is under way, write it down. What does not finish in time
         stays leased and is due again at the next start, under the same key."""
         self.housekeeping.stop()
+        now = time.monotonic()
         try:
-            async with asyncio.timeout(self.settings.drain_seconds):
+            async with asyncio.timeout((self._leave_by or now + self.settings.drain_seconds) - now):
                 await asyncio.gather(self.slack_buttons.drain(), *(loop.stop() for loop in self.loops))
         except TimeoutError:
             log.warning(
@@ -242,7 +253,7 @@ class Relay:
             )
         for task in self._working:
             task.cancel()
-        await asyncio.gather(*self._working, return_exceptions=True)
+        await asyncio.gather(*self._working, *(loop.abandon() for loop in self.loops), return_exceptions=True)
         for client in self._clients.values():
             await client.aclose()
         await self.journal.close()

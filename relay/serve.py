@@ -132,14 +132,14 @@ def filesystem(path: Path) -> str:
 
 
 class Server(uvicorn.Server):
-    """Ends the dashboard's streams at the first signal, or it would wait for them."""
+    """Lets the relay know of the first signal at once: the server waits for open requests before it says so."""
 
     def __init__(self, config: uvicorn.Config, relay: Relay) -> None:
         super().__init__(config)
         self._relay = relay
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._relay.live.closing = True
+        self._relay.leave()
         super().handle_exit(sig, frame)
 
 

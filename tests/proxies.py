@@ -19,6 +19,11 @@ class CuttingProxy:
         self.cut_after: int | None = None
         self.swallow: bytes | None = None
         """Cut when an answer to a request that starts with this comes, without passing it on; once."""
+        self.hold_after: int | None = None
+        """So many bytes upward, everything stands still until :attr:`go`, once; then :attr:`held` is set."""
+        self.drop = False
+        """Whether what was held goes nowhere afterwards."""
+        self.held, self.go = threading.Event(), threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
@@ -45,6 +50,12 @@ class CuttingProxy:
                 if self.cut_after is not None and self.sent >= self.cut_after:
                     self.cut_after = None
                     break
+                if self.hold_after is not None and self.sent >= self.hold_after:
+                    self.hold_after = None
+                    self.held.set()
+                    self.go.wait(60)
+                    if self.drop:
+                        break
                 server.sendall(data)
         _end(client, server)
 

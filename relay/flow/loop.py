@@ -29,6 +29,7 @@ class Loop(ABC):
         self._nudged = asyncio.Event()
         self._stopping = False
         self._stumbles = 0
+        self._spawned: set[asyncio.Task[None]] = set()
         self.stepped_at = clock.now()
 
     @abstractmethod
@@ -68,11 +69,22 @@ class Loop(ABC):
         """There is something to do now."""
         self._nudged.set()
 
-    async def stop(self) -> None:
-        """Take nothing new and wait for what is under way."""
+    def rest(self) -> None:
+        """Take nothing new from now on."""
         self._stopping = True
         self.nudge()
+
+    async def stop(self) -> None:
+        """Take nothing new and wait for what is under way."""
+        self.rest()
         await self.drain()
+
+    async def abandon(self) -> None:
+        """Break off what is under way and write nothing down: it stays leased, and is due again at the next start."""
+        left = list(self._spawned)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def until(self, due: float | None) -> float:
         """Seconds from now until ``due``, at most :data:`IDLE`."""
@@ -82,6 +94,7 @@ class Loop(ABC):
         """Run ``work`` beside the loop; the loop is nudged when it ends, for there is room again."""
         task = asyncio.create_task(work)
         running.add(task)
+        self._spawned.add(task)
         task.add_done_callback(lambda done: self._ended(running, done))
 
     async def finish(self, running: set[asyncio.Task[None]]) -> None:
@@ -91,6 +104,7 @@ class Loop(ABC):
 
     def _ended(self, running: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
         running.discard(task)
+        self._spawned.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, Unavailable):
             log.error("work of the %s failed; it will be due again", self.name, exc_info=error)

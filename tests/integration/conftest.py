@@ -71,6 +71,8 @@ class Receiver:
         body, more = b"", True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return
             body, more = body + message.get("body", b""), message.get("more_body", False)
         with self._lock:
             self.received.append(({name.decode(): value.decode() for name, value in scope["headers"]}, body))
