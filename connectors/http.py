@@ -106,8 +106,12 @@ class Http(Connector):
                 pass
         except (httpx.InvalidURL, httpx.TransportError) as error:
             raise unreachable(error) from error
-        hint = "; this is n8n's test URL, which listens only while you do" if "/webhook-test/" in url.path else ""
-        return f"{url.host} answers; whether it takes the hook, only a delivery can tell{hint}"
+        if "/webhook-test/" in url.path:
+            raise Reject(
+                f"{url.host} answers, but this is n8n's test URL, which listens only while you look at it; put the"
+                " Webhook node's production URL (/webhook/) in its place, and switch the workflow on"
+            )
+        return f"{url.host} answers; whether it takes the hook, only a delivery can tell"
 
 
 async def _exchanged(

@@ -12,8 +12,14 @@ _WITHOUT = (
 """Of each set one scope is needed; what is missing without."""
 
 
+_NO_TEXT = {"no_text", "missing_text_or_fallback_or_attachments", "invalid_payload"}
+"""What a webhook that is there says to a message without text, which it does not post."""
+
+
 async def reach(api: Api, connection: SlackConnection) -> str:
     """The workspace, the channel, and what the token lacks. Raises :class:`Reject` for what no message survives."""
+    if connection.webhook_url:
+        return await _webhook(api)
     answer = await api.call("auth.test")
     scopes = api.scopes
     if scopes is not None and "chat:write" not in scopes:
@@ -24,6 +30,15 @@ async def reach(api: Api, connection: SlackConnection) -> str:
     if scopes is not None:
         told += [f"without {' or '.join(sorted(one))}, {what}" for one, what in _WITHOUT if not one & scopes]
     return "; ".join(told)
+
+
+async def _webhook(api: Api) -> str:
+    try:
+        await api.webhook({"text": ""})
+    except Refused as error:
+        if error.error not in _NO_TEXT:
+            raise
+    return "the incoming webhook is there, and posts to the channel that was chosen with it"
 
 
 async def _channel(api: Api, channel: str, scopes: frozenset[str]) -> str:

@@ -30,6 +30,7 @@ _MENDABLE = {
     "msg_blocks_too_long": "the `blocks` are too long together; shorten their texts",
     "msg_too_long": "the message is too long; use the `truncate` filter",
     "no_service": "the webhook was removed or its app disabled; make a new one",
+    "no_team": "the webhook's workspace is no more; make a new one in another",
     "not_authed": "there is no `token`",
     "not_in_channel": "the bot is not in the channel: write `/invite @your-bot` there",
     "restricted_action": "an admin of the workspace has restricted posting there",

@@ -65,6 +65,8 @@ class FakeSlack:
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     responses: list[dict[str, Any]] = field(default_factory=list)
     """What came to the ``response_url`` of an interaction (``/actions/…``)."""
+    dead_hooks: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """What is answered where a webhook was removed, by its path (``services/…``)."""
     calls: list[str] = field(default_factory=list)
     faults: dict[str, list[str]] = field(default_factory=dict)
     shows_updates: bool = True
@@ -111,7 +113,7 @@ class FakeSlack:
 
     def _work(self, what: str, headers: dict[str, str], body: bytes, query: str, host: str) -> tuple[int, str]:
         if what.startswith("services/"):
-            return self._webhook(json.loads(body))
+            return self.dead_hooks.get(what) or self._webhook(json.loads(body))
         if what.startswith("actions/"):
             return self._response(json.loads(body))
         if what.startswith("upload/"):

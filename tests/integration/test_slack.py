@@ -234,6 +234,17 @@ async def test_a_check_says_which_scopes_are_missing_and_what_for(slack: Workspa
         await check(slack)
 
 
+async def test_a_check_of_a_webhook_posts_nothing_and_tells_a_dead_one(slack: Workspace) -> None:
+    slack.fake.dead_hooks |= {"services/gone": (404, "no_service"), "services/wrong": (403, "invalid_token")}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        said = await Slack().check({"webhook_url": f"{slack.url}/services/T/B/X"}, client)
+        for path, why in (("gone", "make a new one"), ("wrong", "copy it again")):
+            with pytest.raises(Reject, match=why):
+                await Slack().check({"webhook_url": f"{slack.url}/services/{path}"}, client)
+    assert "the incoming webhook is there" in said
+    assert slack.fake.webhooks == []
+
+
 @pytest.mark.parametrize("block", range(4))
 async def test_one_message_and_one_file_whatever_the_moment_of_death(tmp_path: Path, block: int) -> None:
     fake = FakeSlack()

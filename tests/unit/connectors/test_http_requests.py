@@ -288,10 +288,11 @@ class TestRedirects:
 class TestCheck:
     async def test_it_reaches_the_host_and_starts_nobodys_workflow(self, server: tuple[Server, str]) -> None:
         async with httpx.AsyncClient(trust_env=False) as client:
-            said = await Http().check({"url": f"{server[1]}/webhook-test/abc?x=1"}, client)
+            said = await Http().check({"url": f"{server[1]}/webhook/abc?x=1"}, client)
+            with pytest.raises(Reject, match=r"n8n's test URL.*put the Webhook node's production URL") as caught:
+                await Http().check({"url": f"{server[1]}/webhook-test/abc?x=1"}, client)
         assert "127.0.0.1 answers" in said
-        assert "test URL" in said
-        assert "abc" not in said
+        assert "abc" not in said + str(caught.value)
 
     async def test_what_cannot_be_reached_or_used_says_so(self) -> None:
         async with httpx.AsyncClient(trust_env=False) as client:
