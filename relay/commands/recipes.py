@@ -129,6 +129,7 @@ def remove_command(file: str, yes: bool, url: str | None, config: Path) -> None:
     effects = api.call("GET", f"{path}/removal")
     click.echo(f"Deliveries not over: {effects['under_way']}. They go on with the text they were planned with.")
     click.echo(f"Dead letters: {effects['dead']}. They can still be sent again as they were.")
+    click.echo(f"Songs not finished that were asked for with it: {effects['asked_for']}. They finish without it.")
     if not yes:
         click.confirm(f"Remove {file} ({effects['recipe'] or 'not in use'})?", abort=True)
     removed = api.call("DELETE", path)

@@ -64,6 +64,9 @@ class Removal(Struct):
     """Deliveries that are not over: they go on, with the text that they were planned with."""
     dead: int
     """Dead letters: they can still be sent again as they were, not any more as new ones."""
+    asked_for: int
+    """Tasks that are not over and were asked for with this recipe by name. One that named no other is *unrouted* when
+    it finishes."""
     text_hash: str
     """SHA-256 (hex) of what the file says."""
     done: bool = False
@@ -77,6 +80,7 @@ class RecipeFiles:
     def __init__(self, journal: Journal, clock: Clock, folder: Path, shelf: Shelf, workbench: Workbench) -> None:
         self._store = journal.recipes
         self._deliveries = journal.deliveries
+        self._tasks = journal.tasks
         self._clock = clock
         self._folder = folder
         self._shelf = shelf
@@ -136,7 +140,14 @@ class RecipeFiles:
         """What :meth:`remove` would mean now. Raises :class:`NoSuchFile`."""
         text = await self.read(file)
         name = next((one.name for one in self._shelf.recipes if not _other(one, file)), None)
-        return Removal(file, name, await self._count(name, _UNDER_WAY), await self._count(name, ["dead"]), digest(text))
+        return Removal(
+            file=file,
+            recipe=name,
+            under_way=await self._count(name, _UNDER_WAY),
+            dead=await self._count(name, ["dead"]),
+            asked_for=0 if name is None else await self._tasks.asking_for(name),
+            text_hash=digest(text),
+        )
 
     async def remove(self, file: str, base: str | None, by: str) -> Removal:
         """Take the file away; its text stays in the history, to be restored. ``base`` is the :func:`digest` of what was

@@ -110,6 +110,10 @@ class Tasks(Protocol):
 
     async def get(self, task_id: str) -> TaskRow | None: ...
 
+    async def asking_for(self, recipe: str) -> int:
+        """How many tasks that are not over were asked for with ``recipe`` by its name."""
+        ...
+
     async def by_provider_id(self, provider_id: str) -> TaskRow | None: ...
 
     async def recent(

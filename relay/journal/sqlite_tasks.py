@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from relay.contract import TERMINAL
+
 from .base import Conflict, Superseded
 from .model import Change, Entry, Finish, Operation, TaskRow
-from .rows import insert, read, update, values
+from .rows import as_json, insert, read, update, values
 from .sqlite_deliveries import append, insert_deliveries, insert_occasions
 from .sqlite_ledger import book
 
@@ -35,6 +37,10 @@ _POLLED = (
     "UPDATE tasks SET poll_failures = CASE WHEN ? THEN poll_failures + 1 ELSE 0 END, next_poll_at = "  # noqa: S608 (ours)
     + _UNLESS_WOKEN.format("next_poll_at")
     + " WHERE id = ?"
+)
+_ASKING_FOR = (
+    "SELECT count(*) FROM tasks WHERE status NOT IN (SELECT value FROM json_each(?))"
+    " AND ? IN (SELECT value FROM json_each(recipes))"
 )
 _INSERT_OPERATION = insert("operations", Operation)
 _OPERATION_FIXED = frozenset(
@@ -71,6 +77,10 @@ class SqliteTasks:
     async def get(self, task_id: str) -> TaskRow | None:
         rows = await self._rows(TaskRow, "SELECT * FROM tasks WHERE id = ?", task_id)
         return rows[0] if rows else None
+
+    async def asking_for(self, recipe: str) -> int:
+        given = (as_json(sorted(TERMINAL)), recipe)
+        return await self._journal.read(lambda connection: connection.execute(_ASKING_FOR, given).fetchone()[0])
 
     async def by_provider_id(self, provider_id: str) -> TaskRow | None:
         rows = await self._rows(TaskRow, "SELECT * FROM tasks WHERE provider_id = ?", provider_id)

@@ -264,6 +264,7 @@ class TestRemoval:
     def test_it_is_looked_at_and_then_removed(self, line: Line, tmp_path: Path) -> None:
         shown = line.client.get("/relay/v1/recipes/keep.yaml/removal").json()["data"]
         assert (shown["recipe"], shown["under_way"], shown["dead"], shown["done"]) == ("Keep and tell", 0, 0, False)
+        assert shown["asked_for"] == 0
         assert (tmp_path / "recipes/keep.yaml").exists()
         removed = line.client.delete("/relay/v1/recipes/keep.yaml").json()["data"]
         assert (removed["done"], removed["still_used"], len(line.relay.recipes)) == (True, False, 0)
@@ -287,6 +288,7 @@ class TestRemoval:
 
         asked = run("n\n")
         assert "Deliveries not over: 0. They go on with the text they were planned with." in asked.stdout
+        assert "Songs not finished that were asked for with it: 0." in asked.stdout
         assert "Remove keep.yaml (Keep and tell)?" in asked.stdout
         assert (asked.returncode, (tmp_path / "recipes/keep.yaml").exists()) == (1, True)
         assert run("", "--yes").stdout.endswith("keep.yaml is removed\n")

@@ -399,3 +399,12 @@ async def test_a_note_is_there_after_a_restart_and_only_in_its_scope(tmp_path: P
     assert await second.notes.get("dlv_1", "session") == b"two"
     assert await second.notes.get("dlv_2", "session") is None
     await second.close()
+
+
+async def test_who_asked_for_a_recipe_by_name_and_is_not_over(journal: SqliteJournal) -> None:
+    for number, (status, recipes) in enumerate(
+        [("queued", '["Tell", "Keep"]'), ("processing", '["Tell"]'), ("succeeded", '["Tell"]'), ("queued", "[]")]
+    ):
+        row = task(f"task_{number}", status=status, recipes=recipes)
+        await journal.tasks.create(row, operation(row.id), entry(task_id=row.id))
+    assert [await journal.tasks.asking_for(name) for name in ("Tell", "Keep", "tell")] == [2, 1, 0]
