@@ -87,9 +87,10 @@ class Settler(Loop):
     async def step(self) -> float:
         """Look once whether an unclaimed webhook answers an open question."""
         questions = await self._open()
-        if not questions:
+        sent = [operation.sent_at for _, operation in questions if operation.sent_at is not None]
+        if not sent:  # what is held since a restore has no time by which it could be told
             return PATIENCE
-        since = min(operation.sent_at or operation.created_at for _, operation in questions) - LOOK_BACK
+        since = min(sent) - LOOK_BACK
         told = [await self._fetch(provider_id) for provider_id in await self._journal.receipts.unclaimed(since)]
         for task, operation in questions:
             matches = [one for one in told if one is not None and self._fits(task, operation, one.task)]

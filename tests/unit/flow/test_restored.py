@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from relay.clock import minted_at, sortable
 from relay.flow.batches import Batches
 from relay.flow.intake import Origin
 from relay.flow.occasions import Batch
-from relay.journal import BatchRow, Restored, SheetRow
+from relay.flow.settle import Settler
+from relay.journal import BatchRow, Receipt, Restored, SheetRow
 from tests.watched import Desk as SheetDesk
 from tests.watched import song
 
@@ -101,6 +103,18 @@ async def test_rows_of_a_batch_from_before_become_unconfirmed_tasks(tmp_path: Pa
     await desk.journal.close()
 
 
+async def test_what_has_no_time_is_not_looked_for_among_webhooks(tmp_path: Path) -> None:
+    """Forgotten tasks call back in numbers; asking for each of them every minute would tell nothing."""
+    desk = Desk(tmp_path)
+    await desk.intake.accept("music-video", "{}", origin=Origin(doubt="who knows"))
+    receipt = {"id": "rcv_1", "received_at": desk.clock.now(), "verdict": "accepted", "status": 200}
+    await desk.journal.receipts.add(msgspec.convert({**receipt, "provider_task_id": "task_theirs"}, Receipt))
+    settler = Settler(desk.journal, desk.clock, desk.provider, desk.observer, timeout=20.0)
+    await settler.step()  # the provider of these tests fails when it is asked
+    assert len(await settler.questions()) == 1
+    await desk.journal.close()
+
+
 async def test_a_doubt_about_a_row_that_is_known_changes_nothing(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     first = await desk.intake.accept("music-video", "{}", origin=Origin(row=("song", "v")))
@@ -133,6 +147,20 @@ async def test_a_row_whose_id_the_journal_has_forgotten_is_not_asked_for_anew() 
     assert desk.cell("Song 1", "Status") == "queued"
     await desk.turn()
     assert len(desk.tasks()) == 2
+
+
+async def test_a_row_of_a_forgotten_task_is_left_alone_until_its_status_is_emptied() -> None:
+    desk = SheetDesk()
+    now = desk.clock.now()
+    desk.rows[0] += ["Status", "Task ID", "beatrelay_id"]
+    desk.rows.append([*song(1), "processing", "task_forgotten", sortable("row", int((now - 10) * 1000), bytes(10))])
+    desk.journal.restored = Restored(now, now - 100)
+    await desk.turn()
+    assert (desk.tasks(), desk.cell("Song 1", "Status")) == ([], "processing")
+    desk.put("Song 1", "Status", "")
+    await desk.turn()
+    assert held_songs(desk) == ["1.mp3"]
+    assert len(desk.tasks()) == 1
 
 
 async def test_a_row_that_was_being_taken_in_the_copy_is_not_asked_for_anew() -> None:

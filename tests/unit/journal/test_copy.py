@@ -47,6 +47,7 @@ async def test_a_journal_that_is_written_to_is_copied_as_of_one_moment(
 
     def write_more(done: int, _total: int) -> None:
         steps.append(done)
+        assert len(steps) < 1000, "it is started anew, again and again"
         number = 1000 + len(steps)
         made = journal.tasks.create(task(f"task_{number}"), operation(f"task_{number}"), line(number))
         asyncio.run_coroutine_threadsafe(made, loop).result(10)
