@@ -24,6 +24,10 @@ from relay.settings_table import SETTINGS, Setting, WriteInstead
 COMMAND = "the command line"
 
 
+EXAMPLE_SECRET = "whsec_for_development_only"  # noqa: S105 (it is none: that is the point)
+"""What compose.yaml gives to the relay and to the sandbox."""
+
+
 class SettingsError(Exception):
     """One or more settings are wrong; the message lists them all."""
 
@@ -204,8 +208,13 @@ def _connections(document: _Document, environ: Mapping[str, str], problems: list
 
 
 def _unsafe(settings: Settings) -> list[str]:
-    """Combinations that would lose or double work."""
+    """Combinations that would lose or double work, or let strangers in."""
     problems: list[str] = []
+    if EXAMPLE_SECRET in settings.beatapi_webhook_secret and settings.beatapi_base_url.startswith("https://"):
+        problems.append(
+            f"BEATAPI_WEBHOOK_SECRET is {EXAMPLE_SECRET}, which everybody knows: with it anybody could tell of finished"
+            " videos; it must be your endpoint's own, or empty for none"
+        )
     if settings.lease_seconds <= settings.timeout_seconds:
         problems.append(
             f"BEATRELAY_LEASE_SECONDS is {settings.lease_seconds:g}; it must be more than"

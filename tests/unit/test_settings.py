@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.settings import Settings, SettingsError, load
+from relay.settings import EXAMPLE_SECRET, Settings, SettingsError, load
 from relay.settings_table import SETTINGS
 
 
@@ -75,6 +75,20 @@ def test_a_wrong_secret_is_never_shown(value: str) -> None:
     message = refused({"BEATAPI_WEBHOOK_SECRET": value})
     assert value not in message
     assert "whsec_" in message
+
+
+@pytest.mark.parametrize("value", ["whsec_...", "whsec_abc…"])
+def test_an_examples_placeholder_is_no_secret(value: str) -> None:
+    assert "BEATAPI_WEBHOOK_SECRET is (not shown); it must be one or more" in refused({"BEATAPI_WEBHOOK_SECRET": value})
+
+
+def test_the_secret_that_everybody_knows_is_for_the_sandbox_only() -> None:
+    text = (Path(__file__).parents[2] / "compose.yaml").read_text()
+    assert EXAMPLE_SECRET in text
+    environ = {"BEATAPI_WEBHOOK_SECRET": EXAMPLE_SECRET, "BEATAPI_BASE_URL": "http://sandbox:8788"}
+    assert load(environ).beatapi_webhook_secret == [EXAMPLE_SECRET]
+    assert "which everybody knows" in refused({**environ, "BEATAPI_BASE_URL": "https://api.beatapi.io"})
+    assert not load({"BEATAPI_WEBHOOK_SECRET": ""}).beatapi_webhook_secret
 
 
 def test_all_wrong_values_are_named_at_once(tmp_path: Path) -> None:
