@@ -25,7 +25,7 @@ from relay.sheets.columns import plain as folded
 from relay.sheets.watched import SeenRow, View, Write, plain, view_of
 
 from .loop import Loop
-from .watch_cells import arrived, desired, doubted, names, owners_of, refuse, wanted
+from .watch_cells import arrived, desired, doubted, names, owners_of, refuse, said_by, wanted
 from .watch_take import Taker
 
 log = logging.getLogger("beatrelay")
@@ -159,7 +159,7 @@ class Watch(Loop):
             belief = self._believe(known)
             repairs = belief.learn(view)
             moved = arrived(view, known)
-            await self._journal.watched.put(doubted(view, known, everything=belief.blanked))
+            await self._journal.watched.put(doubted(view, known, belief.nameless, everything=belief.blanked))
             turn.rows = sum(row.plan is not None for row in view.rows)
             free = self._settled(self.eligible(view, known)) if taking else []
             owners = owners_of(view, known)
@@ -167,7 +167,7 @@ class Watch(Loop):
             taken = await self._taker.take(mine, known, self._cells.scope, self._cells.tab)
             turn.taken += sum(row.task_id is not None for row in taken)
             known |= {row.id: row for row in taken}
-            ids = names(view, free, owners, known, partial(self._clock.new_id, "row"))
+            ids = names(view, free, owners, known, belief.nameless, partial(self._clock.new_id, "row"))
             writes = [*repairs, *ids, *await self._results(owners, known, moved)]
             if not writes:
                 return
@@ -178,7 +178,8 @@ class Watch(Loop):
     def _believe(self, known: Mapping[str, WatchedRow]) -> Belief:
         if self._belief is None:
             cells = {row.id: {**row.written, **row.held} for row in known.values()}
-            self._belief = Belief(cells, {row.id: row.pending for row in known.values()})
+            said = {row.id: said_by(row) for row in known.values()}
+            self._belief = Belief(cells, said, {row.id: row.pending for row in known.values()})
         return self._belief
 
     def _free(self, row: SeenRow, kept: WatchedRow | None, asked: Collection[str]) -> bool:

@@ -2,8 +2,8 @@
 theirs."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, cast
 
 import msgspec
 
@@ -28,10 +28,11 @@ def names(
     free: Iterable[SeenRow],
     owners: Mapping[str, SeenRow],
     known: Mapping[str, WatchedRow],
+    nameless: Mapping[int, str],
     new_id: Callable[[], str],
 ) -> list[Write]:
-    """An id for every row that has none of its own; its old one if its task tells which it was."""
-    lost = _lost(view, known)
+    """An id for every row that has none of its own; its old one if that is known, or if its task tells which it was."""
+    lost = _lost(view, known, nameless)
     given = {row.number: new_id() for row in free if owners.get(row.id) is not row}
     given |= {number: row.id for number, row in lost.items()}
     return [
@@ -47,10 +48,12 @@ def owners_of(view: View, known: Mapping[str, WatchedRow]) -> dict[str, SeenRow]
     return view.owners({row.id: row.version for row in known.values()}, written)
 
 
-def doubted(view: View, known: Mapping[str, WatchedRow], *, everything: bool) -> list[WatchedRow]:
+def doubted(
+    view: View, known: Mapping[str, WatchedRow], nameless: Mapping[int, str], *, everything: bool
+) -> list[WatchedRow]:
     """Rows whose status is empty, but not surely because a person emptied it: it is written again, and they are not
     asked for again. So are those that have just been found again; with ``everything``, all."""
-    rows = _lost(view, known)
+    rows = _lost(view, known, nameless)
     if everything:
         rows |= {row.number: known[row.id] for row in view.rows if row.id in known and not row.text("status")}
     doubtful = [row for row in rows.values() if row.task_id is not None and row.done]
@@ -59,14 +62,31 @@ def doubted(view: View, known: Mapping[str, WatchedRow], *, everything: bool) ->
     return doubtful
 
 
-def _lost(view: View, known: Mapping[str, WatchedRow]) -> dict[int, WatchedRow]:
-    """Rows that have lost their id, by number: their task, or what was written into them, tells which they are."""
+def said_by(row: WatchedRow) -> set[str]:
+    """The texts of the cells that a row was asked for with, as far as they became part of the request as they were."""
+    return set(_texts(msgspec.json.decode(row.request))) | set(_texts(msgspec.json.decode(row.facts)))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(cast(dict[str, Any], value).values())
+    if isinstance(value, list):
+        for one in cast(list[Any], value):
+            yield from _texts(one)
+    elif value is not None:
+        yield plain(value)
+
+
+def _lost(view: View, known: Mapping[str, WatchedRow], nameless: Mapping[int, str]) -> dict[int, WatchedRow]:
+    """Rows that have lost their id, by number: it is remembered, or their task, or what was written into them, tells
+    which they are."""
     owned = owners_of(view, known)
     traces = {_trace(row.task_id, row.version, row.written): row for row in known.values() if row.id not in owned}
     found: dict[int, WatchedRow] = {}
     for row in view.rows:
         version = row.plan.fingerprint if row.plan else ""
-        old = traces.get(_trace(row.text("task_id"), version, {"status": row.text("status")}))
+        remembered = known.get(nameless.get(row.number, ""))
+        old = remembered or traces.get(_trace(row.text("task_id"), version, {"status": row.text("status")}))
         if old is not None and owned.get(row.id) is not row:
             found[row.number] = old
     return found

@@ -6,7 +6,7 @@ writing makes our values land in its neighbour. The next reading shows it, for o
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .columns import RESULTS, ROW_ID
@@ -17,26 +17,34 @@ Key = tuple[str, ...]
 
 
 class Belief:
-    """Everything that was seen last, but for what went astray. ``cells`` and ``sent``, by row id: what is known from an
-    earlier life to stand there, and what may have been under way at its end."""
+    """Everything that was seen last, but for what went astray. From an earlier life, by row id: what is known to stand
+    in its results (``cells``) and to have been asked for (``said``), and what may be under way (``sent``)."""
 
-    def __init__(self, cells: Mapping[str, Mapping[str, Any]], sent: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        cells: Mapping[str, Mapping[str, Any]],
+        said: Mapping[str, Collection[str]],
+        sent: Mapping[str, Mapping[str, Any]],
+    ) -> None:
         self._cells: dict[Key, Mapping[str, Any]] = {("id", row_id): values for row_id, values in cells.items()}
+        self._said: dict[Key, Collection[str]] = {("id", row_id): texts for row_id, texts in said.items()}
         self._ids: dict[tuple[str, ...], str] = {}
         self._inputs: dict[Key, tuple[str, ...]] = {}
         self.blanked = False
         """Whether we emptied a status ourselves since the reading before: an empty one then says nothing of people."""
+        self.nameless: dict[int, str] = {}
+        """Rows without an id, by number, that are known to be the one of an id which is nowhere else now."""
         self._sent: dict[tuple[str, str], set[Key]] = {}
         for row_id, values in sent.items():
             self._note(("id", row_id), values)
 
     def sending(self, writes: Iterable[Write]) -> None:
         """These are about to be written; whether and where they arrive, the next reading tells."""
-        for write in writes:
-            if ROW_ID in write.cells:
-                self._note(("in", *write.inputs), write.cells)
-            else:
-                self._note(("id", write.id) if write.id else ("in", *write.inputs), write.cells)
+        last = {(write.number, name): (write, value) for write in writes for name, value in write.cells.items()}
+        named = {number for number, name in last if name == ROW_ID}
+        for (number, name), (write, value) in last.items():
+            plainly = number in named or not write.id
+            self._note(("in", *write.inputs) if plainly else ("id", write.id), {name: value})
 
     def learn(self, view: View) -> list[Write]:
         """Take a reading in. What went astray is taken out of ``view``, as if it had been put right; gives what puts
@@ -60,12 +68,14 @@ class Belief:
         """An id in a row that had another one, or that it was not meant for while that one is still there. One that is
         nowhere else was edited in that very moment."""
         here = {("in", *row.inputs) for row in view.rows}
+        at_home = {row.id for row in view.rows if any(row.inputs)}
         repairs: list[Write] = []
         for row in view.rows:
             before = self._ids.get(row.inputs, "")
             meant = self._sent.get((ROW_ID, row.id), set())
             edited = not before and any(row.inputs) and meant.isdisjoint(here) and not self._emptied(row)
-            if row.id != before and not edited and self._astray(row, ROW_ID, ("in", *row.inputs)):
+            stray = not any(row.inputs) and row.id in at_home
+            if row.id != before and not edited and (stray or self._astray(row, ROW_ID, ("in", *row.inputs))):
                 row.values[ROW_ID] = before
                 repairs.append(_repair(row, [ROW_ID]))
             else:
@@ -91,13 +101,28 @@ class Belief:
                 for name in RESULTS
                 if row.text(name) != plain(before.get(name)) and self._astray(row, name, key, plainly)
             ]
-            row.values |= {name: before.get(name, "") for name in wrong}
             if wrong:
+                wrong += self._brought_along(row, before, wrong)
+                row.values |= {name: before.get(name, "") for name in wrong}
                 repairs.append(_repair(row, wrong))
             cells[key] = dict(row.values)
+        self.nameless = {row.number: key[1] for row in view.rows if not row.id and (key := keys[row.number])[0] == "id"}
         self._cells = cells
         self._inputs = {key: row.inputs for row in view.rows if (key := keys[row.number])[0] == "id"}
+        self._said |= self._inputs
         return repairs
+
+    def _brought_along(self, row: SeenRow, before: Mapping[str, Any], wrong: Iterable[str]) -> list[str]:
+        """What came in with values that went astray and could as well be this row's own, in place of something else."""
+        meant = set[Key]().union(*(self._sent[name, row.text(name)] for name in wrong))
+        return [
+            name
+            for name in RESULTS
+            if name not in wrong
+            and plain(before.get(name))
+            and row.text(name) != plain(before[name])
+            and not meant.isdisjoint(self._sent.get((name, row.text(name)), ()))
+        ]
 
     def _keys(self, view: View) -> dict[int, Key]:
         """What each row is known by. Of several with one id, those that were copied from it have none; a row whose id
@@ -114,8 +139,23 @@ class Belief:
             elif home is not None and home[1] not in ids:
                 keys[row.number] = home
             else:
-                keys[row.number] = ("in", *row.inputs)
+                keys[row.number] = self._edited(row, ids) or ("in", *row.inputs)
         return keys
+
+    def _edited(self, row: SeenRow, ids: Collection[str]) -> Key | None:
+        """Whose row this is, which has lost its id and says something else since it was last seen: that of an id which
+        is gone, whose results stand here, and with which it shares at least half of its cells."""
+        if row.id or ("in", *row.inputs) in self._cells:
+            return None
+        sent = {key for name in RESULTS if row.text(name) for key in self._sent.get((name, row.text(name)), ())}
+        alike = [key for key in sent if key[0] == "id" and key[1] not in ids and self._alike(key, row)]
+        return max(sorted(alike), key=lambda key: len(self._shared(key, row)), default=None)
+
+    def _alike(self, key: Key, row: SeenRow) -> bool:
+        return 2 * len(self._shared(key, row)) >= len({cell for cell in row.inputs if cell}) > 0
+
+    def _shared(self, key: Key, row: SeenRow) -> set[str]:
+        return set(self._said.get(key, ())) & {cell for cell in row.inputs if cell}
 
 
 def _repair(row: SeenRow, names: Iterable[str]) -> Write:

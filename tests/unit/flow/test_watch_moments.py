@@ -1,0 +1,92 @@
+"""What people do between our reading and our writing, one case at a time; the storm in ``test_watch_meddling`` found
+them."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.watched import Desk, song
+
+pytestmark = pytest.mark.anyio
+
+Step = Callable[[], None]
+
+
+def _nothing() -> None: ...
+
+
+def _first_turn(desk: Desk, *, writing: Step = _nothing, reading: Step = _nothing) -> None:
+    """Before the first results are written, and before they are read again: opened, read, named, read, written, read."""
+    desk.before(*[_nothing] * 4, writing, reading)
+
+
+async def test_a_row_that_is_edited_and_loses_its_id_while_it_is_taken_is_not_asked_for_again() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    _first_turn(
+        desk,
+        writing=lambda: desk.put("Song 1", "Format", "9:16"),
+        reading=lambda: desk.put("Song 1", "beatrelay_id", ""),
+    )
+    await desk.turn()
+    (task,) = desk.tasks()
+    desk.finish(task["id"])
+    await desk.turn()
+    assert len(desk.tasks()) == 1
+    assert desk.row("Song 1")[3:5] == ["9:16", "succeeded"]
+    assert desk.cell("Song 1", "beatrelay_id") != ""
+
+
+async def test_not_even_if_the_relay_was_started_anew_in_between() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    _first_turn(desk)
+    desk.line.faults.extend([None, None, None, None, "lost"])
+    await desk.turn()
+    desk.put("Song 1", "Format", "9:16")
+    desk.put("Song 1", "beatrelay_id", "")
+    desk.start()
+    await desk.turn()
+    assert len(desk.tasks()) == 1
+    assert desk.cell("Song 1", "Task ID") == desk.tasks()[0]["id"]
+
+
+async def test_two_rows_that_change_places_and_one_loses_its_id_both_come_to_their_end() -> None:
+    desk = Desk()
+    desk.rows += [song(1), song(2)]
+
+    def swap() -> None:
+        desk.rows[1:] = desk.rows[:0:-1]
+
+    _first_turn(desk, writing=swap, reading=lambda: desk.put("Song 1", "beatrelay_id", ""))
+    await desk.turn()
+    for task in desk.tasks():
+        desk.finish(task["id"])
+    await desk.turn()
+    for title in ("Song 1", "Song 2"):
+        assert desk.cell(title, "Task ID") in desk.cell(title, "Video URL") != ""
+    assert len(desk.tasks()) == 2
+
+
+async def test_a_status_that_lands_on_what_a_person_wrote_gives_way_to_it() -> None:
+    desk = Desk()
+    desk.rows += [song(1), song(2)]
+    desk.before(
+        *[_nothing] * 4,
+        lambda: desk.rows.insert(2, []),  # what is meant for song 2 lands above it
+        lambda: desk.put("Song 1", "Status", "on hold, says Ada"),
+        lambda: desk.rows.append(desk.rows.pop(1)),  # and when it is put right, on song 1
+    )
+    await desk.turn()
+    assert [desk.cell(title, "Status") for title in ("Song 1", "Song 2")] == ["on hold, says Ada", "queued"]
+    assert not any(desk.rows[1])
+
+
+async def test_an_id_that_lands_in_an_empty_row_is_taken_out_however_often() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    await desk.turn()
+    desk.rows += [[], ["", *[""] * 9, desk.cell("Song 1", "beatrelay_id")]]
+    await desk.turn()
+    assert not any(map(any, desk.rows[2:]))
+    assert desk.cell("Song 1", "Status") == "queued"
