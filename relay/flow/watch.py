@@ -26,6 +26,7 @@ from relay.sheets.watched import SeenRow, View, Write, plain, view_of
 
 from .loop import Loop
 from .watch_cells import arrived, desired, doubted, names, owners_of, refuse, said_by, wanted
+from .watch_copies import followers
 from .watch_take import Taker
 
 log = logging.getLogger("beatrelay")
@@ -159,7 +160,10 @@ class Watch(Loop):
             belief = self._believe(known)
             repairs = belief.learn(view)
             moved = arrived(view, known)
-            await self._journal.watched.put(doubted(view, known, belief.nameless, everything=belief.blanked))
+            doubtful = doubted(view, known, belief.nameless, everything=belief.blanked)
+            copied = followers(view, owners_of(view, known), known, self._clock.now(), emptied=not belief.blanked)
+            await self._journal.watched.put([*doubtful, *copied])
+            known |= {row.id: row for row in copied}
             turn.rows = sum(row.plan is not None for row in view.rows)
             free = self._settled(self.eligible(view, known)) if taking else []
             owners = owners_of(view, known)

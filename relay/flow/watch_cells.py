@@ -18,6 +18,7 @@ from relay.sheets.table import letters
 from relay.sheets.watched import SeenRow, View, Write, plain
 
 from .batches import result_of
+from .watch_copies import copies_of
 
 LONGEST = 5000
 """Characters of an error that are written into a cell."""
@@ -33,7 +34,9 @@ def names(
 ) -> list[Write]:
     """An id for every row that has none of its own; its old one if that is known, or if its task tells which it was."""
     lost = _lost(view, known, nameless)
-    given = {row.number: new_id() for row in free if owners.get(row.id) is not row}
+    copied = copies_of(view, owners, known)
+    homeless = [*free, *(row for row in view.rows if row.number in copied)]
+    given = {row.number: new_id() for row in homeless if owners.get(row.id) is not row}
     given |= {number: row.id for number, row in lost.items()}
     return [
         Write(number=row.number, id=row.id, inputs=row.inputs, cells={ROW_ID: given[row.number]})
@@ -45,7 +48,8 @@ def names(
 def owners_of(view: View, known: Mapping[str, WatchedRow]) -> dict[str, SeenRow]:
     """Which row of the sheet each id names."""
     written = {row.id for row in known.values() if row.written.get("status")}
-    return view.owners({row.id: row.version for row in known.values()}, written)
+    versions = {row.id: row.version for row in known.values()}
+    return view.owners(versions, {row.id: row.task_id for row in known.values()}, written)
 
 
 def doubted(
@@ -87,7 +91,7 @@ def _lost(view: View, known: Mapping[str, WatchedRow], nameless: Mapping[int, st
         version = row.plan.fingerprint if row.plan else ""
         remembered = known.get(nameless.get(row.number, ""))
         old = remembered or traces.get(_trace(row.text("task_id"), version, {"status": row.text("status")}))
-        if old is not None and owned.get(row.id) is not row:
+        if old is not None and owned.get(row.id) is not row and old not in found.values():
             found[row.number] = old
     return found
 

@@ -129,13 +129,13 @@ class Belief:
         a person took away is still the same."""
         ids = {row.id for row in view.rows}
         homes = {inputs: key for key, inputs in self._inputs.items()}
-        unmoved: set[Key] = {("id", row.id) for row in view.rows if homes.get(row.inputs) == ("id", row.id)}
+        unmoved = {row.id: row.number for row in reversed(view.rows) if homes.get(row.inputs) == ("id", row.id)}
+        bearers = {row.id: row.number for row in reversed(view.rows)} | unmoved
         keys: dict[int, Key] = {}
         for row in view.rows:
-            key: Key = ("id", row.id)
             home = homes.get(row.inputs)
-            if row.id and (key == home or key not in unmoved):
-                keys[row.number] = key
+            if row.id and bearers[row.id] == row.number:
+                keys[row.number] = ("id", row.id)
             elif home is not None and home[1] not in ids:
                 keys[row.number] = home
             else:

@@ -59,16 +59,19 @@ class View(Struct):
     """Ours that have no heading yet."""
     rows: list[SeenRow]
 
-    def owners(self, versions: Mapping[str, str], written: Collection[str]) -> dict[str, SeenRow]:
-        """Rows by id. ``versions``: what was asked for under an id; ``written``: ids whose row was seen to say so. Of
-        several copies of a row, the one that still says what was asked for owns it; one that was copied, emptied and
-        made into another song does not."""
+    def owners(
+        self, versions: Mapping[str, str], tasks: Mapping[str, str | None], written: Collection[str]
+    ) -> dict[str, SeenRow]:
+        """Rows by id. ``versions`` and ``tasks``: what was asked for under an id, and what came of it; ``written``: ids
+        whose row was seen to say so. Of several copies of a row, the one that still says what was asked for owns it,
+        else the first that names its task; one that was copied, emptied and made into another song does not."""
         owners: dict[str, SeenRow] = {}
         for row_id, rows in self._by_id().items():
             wanted = versions.get(row_id)
             same = [row for row in rows if wanted is None or (row.plan and row.plan.fingerprint == wanted)]
             told = [row for row in rows if row.text("status") or row.text("task_id")]
-            mine = [row for row in same if row in told] or same or (told if len(told) == 1 else [])
+            named = [row for row in told if row.text("task_id") == tasks.get(row_id)]
+            mine = [row for row in same if row in told] or same or named or (told if len(told) == 1 else [])
             if mine or row_id not in written:
                 owners[row_id] = (mine or rows)[0]
         return owners

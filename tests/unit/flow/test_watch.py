@@ -113,6 +113,58 @@ async def test_a_row_that_was_copied_with_its_id_and_made_into_another_song_is_a
     assert desk.cell("Song 1", "beatrelay_id") != desk.cell("Song 2", "beatrelay_id")
 
 
+async def test_a_copy_of_a_finished_row_follows_its_task_until_its_status_is_emptied() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    await desk.turn()
+    desk.finish(desk.tasks()[0]["id"])
+    await desk.turn()
+    desk.rows.append(["Song 2", *desk.row("Song 1")[1:]])
+    await desk.turn()
+    assert desk.row("Song 2")[1:10] == desk.row("Song 1")[1:10]
+    assert desk.cell("Song 1", "beatrelay_id") != desk.cell("Song 2", "beatrelay_id")
+    desk.row("Song 2")[1:4] = song(2, "9:16")[1:]
+    await desk.turn()
+    assert (len(desk.tasks()), desk.cell("Song 2", "Status")) == (1, "succeeded")
+    desk.put("Song 2", "Status", "")
+    await desk.turn()
+    first, second = desk.tasks()
+    assert (desk.cell("Song 2", "Status"), desk.cell("Song 2", "Task ID")) == ("queued", second["id"])
+    desk.finish(second["id"])
+    await desk.turn()
+    assert first["id"] in desk.cell("Song 1", "Video URL")
+    assert second["id"] in desk.cell("Song 2", "Video URL")
+    assert len(desk.tasks()) == 2
+
+
+@pytest.mark.parametrize("names", ["beatrelay_id", "Title"])
+async def test_a_copy_that_is_made_into_another_song_at_once_is_asked_for_at_once(names: str) -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    await desk.turn()
+    desk.finish(desk.tasks()[0]["id"])
+    await desk.turn()
+    desk.rows.insert(1, [*song(2), "", *desk.row("Song 1")[5:]])
+    desk.put("Song 2", names, "" if names == "beatrelay_id" else "Song 2")  # with its helper cell, and without
+    await desk.turn()
+    first, second = desk.tasks()
+    assert (desk.cell("Song 1", "Task ID"), desk.cell("Song 2", "Task ID")) == (first["id"], second["id"])
+
+
+async def test_a_copied_row_costs_nothing_though_its_status_is_emptied_while_it_says_the_same() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    await desk.turn()
+    desk.finish(desk.tasks()[0]["id"])
+    await desk.turn()
+    desk.rows.append(["Song 2", *desk.row("Song 1")[1:]])
+    desk.put("Song 2", "Status", "")
+    for _ in range(3):
+        await desk.turn()
+    assert len(desk.tasks()) == 1
+    assert desk.cell("Song 2", "Status") == "succeeded"
+
+
 async def test_a_row_whose_id_was_taken_away_gets_it_back() -> None:
     desk = Desk()
     desk.rows.append(song(1))

@@ -6,6 +6,7 @@ import json
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.watched import Desk, song
 pytestmark = pytest.mark.anyio
 
 SEEDS = int(os.environ.get("WATCH_SEEDS", "200"))
-STORM, CALM = 12, 6
+STORM, CALM = 12, 8
 """Turns with people at work, and then without, in which everything must come to its end."""
 
 
@@ -30,6 +31,12 @@ class People:
         """What stands in the inputs of each row, by its title."""
         self.typed: dict[tuple[str, str], str] = {}
         """What they wrote over our cells, by title and heading."""
+        self.copied: list[str] = []
+        """Titles of rows that were copied, and still ask for what the first one did."""
+        self.renewed: list[str] = []
+        """Titles of copies that were made into another song."""
+        self.undone: list[Callable[[], None]] = []
+        """What takes a deletion back."""
         self.busy = True
 
     def meddle(self, call: Call) -> None:
@@ -39,13 +46,16 @@ class People:
             return
         anywhere: list[Callable[[], None]] = [
             *(self.insert, self.insert, self.blank, self.delete, self.sort, self.swap, self.edit),
+            *(self.paste, self.undo, self.copy),
         ]
         reading = call.operation == "spreadsheets.values.get"
-        self.chance.choice([*anywhere, self.type, self.type, self.unname] if reading else anywhere)()
+        ours = [self.type, self.type, self.unname, self.renew]
+        self.chance.choice([*anywhere, *ours] if reading else anywhere)()
 
-    def add(self) -> list[Any]:
+    def add(self, title: str = "") -> list[Any]:
         self.songs += 1
         row = song(self.songs, "round" if self.chance.random() < 0.15 else "1:1")
+        row[0] = title or row[0]
         self.inputs[row[0]] = list(row)
         return row
 
@@ -58,12 +68,64 @@ class People:
 
     def delete(self) -> None:
         if len(self.rows) > 2 and self.chance.random() < 0.5:
-            gone = self.rows.pop(self.place(last=False))
-            self.forget(str(gone[0]) if gone else "")
+            at = self.place(last=False)
+            gone = self.rows.pop(at)
+            title = str(gone[0]) if gone else ""
+            typed = {place: text for place, text in self.typed.items() if place[0] == title}
+            self.typed = {place: text for place, text in self.typed.items() if place[0] != title}
+            self.undone.append(partial(self.restore, at, gone, title, self.inputs.pop(title, None), typed))
 
-    def forget(self, title: str) -> None:
-        self.inputs.pop(title, None)
-        self.typed = {place: text for place, text in self.typed.items() if place[0] != title}
+    def restore(
+        self, at: int, gone: list[Any], title: str, inputs: list[Any] | None, typed: dict[tuple[str, str], str]
+    ) -> None:
+        self.rows.insert(min(at, len(self.rows)), gone)
+        if inputs is not None:
+            self.inputs[title] = inputs
+        self.typed |= typed
+
+    def undo(self) -> None:
+        if self.undone:
+            self.undone.pop()()
+
+    def paste(self) -> None:
+        """Several songs at once, into the first rows that are empty, or below all."""
+        at = next((at for at, row in enumerate(self.rows) if not any(row[:4])), len(self.rows))
+        for place in range(at, at + 3):
+            if self.songs < 12 and not (place < len(self.rows) and any(self.rows[place][:4])):
+                self.rows.extend([] for _ in range(place + 1 - len(self.rows)))
+                self.rows[place][:4] = self.add()
+
+    def copy(self) -> None:
+        """A whole finished row, with what is ours in it; only its title is another."""
+        title = self.some()
+        if title and len(self.copied) < 3 and self.finished(title):
+            name = f"{title} again"
+            if name not in self.inputs:
+                self.rows.insert(self.place(), [name, *self.desk.row(title)[1:]])
+                self.inputs[name] = [name, *self.inputs[title][1:]]
+                self.typed |= {(name, place[1]): text for place, text in self.typed.items() if place[0] == title}
+                self.copied.append(name)
+
+    def finished(self, title: str) -> bool:
+        return "Status" in self.rows[0] and self.desk.cell(title, "Status") == "succeeded"
+
+    def renew(self) -> None:
+        """Make another song of a copy, and ask for it by an empty status. It comes back if it was emptied while we were
+        taking something back ourselves: nobody can tell then who emptied it, and a charge is worse."""
+        title = self.chance.choice(self.copied) if self.copied else ""
+        if title in self.inputs and self.finished(title):
+            self.copied.remove(title)
+            self.inputs[title][1:] = self.add(title)[1:]
+            self.desk.row(title)[1:4] = self.inputs[title][1:]
+            self.desk.put(title, "Status", "")
+            self.renewed.append(title)
+
+    def insist(self) -> None:
+        """Empty it once more, in peace, where it came back."""
+        asked = {json.loads(task["request"])["audio_url"] for task in self.desk.tasks()}
+        for title in self.renewed:
+            if title in self.inputs and self.inputs[title][1] not in asked and self.finished(title):
+                self.desk.put(title, "Status", "")
 
     def sort(self) -> None:
         column = self.chance.randrange(len(self.rows[0]))
@@ -142,6 +204,8 @@ async def run(seed: int) -> None:
             desk.line.faults.extend(chance.choices([None, 429, 503, "cut", "lost"], [30, 1, 1, 1, 2], k=3))
         else:
             desk.line.faults.clear()
+        if turn == STORM + 2:
+            people.insist()
         await desk.turn(chance.uniform(60, 200))
         for task in desk.tasks():
             if task["status"] == "queued" and (not people.busy or chance.random() < 0.3):

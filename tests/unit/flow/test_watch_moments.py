@@ -16,7 +16,7 @@ def _nothing() -> None: ...
 
 
 def _first_turn(desk: Desk, *, writing: Step = _nothing, reading: Step = _nothing) -> None:
-    """Before the first results are written, and before they are read again: opened, read, named, read, written, read."""
+    """Before the first results are written, and before they are read again (after: open, read, name, read)."""
     desk.before(*[_nothing] * 4, writing, reading)
 
 
