@@ -15,7 +15,7 @@ from msgspec import Struct
 from connectors.base import DeliveryError, Retry
 from connectors.google_sheets_table import Block
 from relay.clock import Clock
-from relay.journal import Journal, WatchedRow
+from relay.journal import Entry, Journal, WatchedRow
 from relay.recipe import Schedule, next_time
 from relay.settings import SheetSettings
 from relay.sheets import PlannedRow, SheetError
@@ -25,7 +25,7 @@ from relay.sheets.columns import plain as folded
 from relay.sheets.watched import SeenRow, View, Write, plain, view_of
 
 from .loop import Loop
-from .watch_cells import arrived, desired, doubted, names, owners_of, refuse, said_by, wanted
+from .watch_cells import arrived, desired, doubted, names, noted, overwritten, owners_of, refuse, said_by, wanted
 from .watch_copies import followers
 from .watch_take import Taker
 
@@ -209,20 +209,25 @@ class Watch(Loop):
         self, owners: Mapping[str, SeenRow], known: Mapping[str, WatchedRow], moved: set[str]
     ) -> list[Write]:
         tasks = dict(await self._journal.watched.open(self.settings.name))
+        now = self._clock.now()
         changed: list[WatchedRow] = []
+        history: list[Entry] = []
         writes: list[Write] = []
         for row_id, row in owners.items():
             kept = known.get(row_id)
-            if kept is None or (kept.task_id is not None and row_id not in tasks):
+            if kept is None:
                 continue
             before = (dict(kept.written), dict(kept.pending), dict(kept.held))
-            found = wanted(row, kept, tasks.get(row_id), self._url)
-            if found:
+            ended = kept.task_id is not None and row_id not in tasks
+            if ended:
+                kept.held = overwritten(row, kept)
+            elif found := wanted(row, kept, tasks.get(row_id), self._url):
                 writes.append(Write(number=row.number, id=row.id, inputs=row.inputs, cells=found))
-            if kept.done or row_id in moved or before != (kept.written, kept.pending, kept.held):
-                kept.updated_at = self._clock.now()
+            if (kept.done and not ended) or row_id in moved or before != (kept.written, kept.pending, kept.held):
+                kept.updated_at = kept.updated_at if ended else now
                 changed.append(kept)
-        await self._journal.watched.put(changed)
+                history += noted(kept, before[2], now)
+        await self._journal.watched.put(changed, history)
         return writes
 
     async def _stale(self) -> bool:

@@ -2,13 +2,13 @@
 theirs."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
 
 from relay.contract import TERMINAL, Status
-from relay.journal import RowTask, WatchedRow
+from relay.journal import Entry, RowTask, WatchedRow
 from relay.settings import SheetSettings
 from relay.sheets import SheetError
 from relay.sheets.columns import RESULTS, ROW_ID
@@ -22,6 +22,8 @@ from .watch_copies import copies_of
 
 LONGEST = 5000
 """Characters of an error that are written into a cell."""
+SHOWN = 200
+"""Characters of what a person wrote that are kept in a history."""
 
 
 def names(
@@ -132,6 +134,28 @@ def wanted(row: SeenRow, kept: WatchedRow, task: RowTask | None, url: str) -> di
     kept.pending = {name: plain(value) for name, value in cells.items()}
     kept.held, kept.done = held, final and not cells
     return cells
+
+
+def overwritten(row: SeenRow, kept: WatchedRow) -> dict[str, str]:
+    """What people wrote over the results of a row whose task has ended."""
+    texts = {name: row.text(name) for name in RESULTS}
+    return {name: text for name, text in texts.items() if text and text != kept.written.get(name, "")}
+
+
+def noted(kept: WatchedRow, before: Collection[str], now: float) -> list[Entry]:
+    """Lines for the history of a row's task, about cells that are held from now on; ``before``: those that were."""
+    if kept.task_id is None:
+        return []
+    return [
+        Entry(
+            task_id=kept.task_id,
+            at=now,
+            kind="sheet.held",
+            data={"sheet": kept.sheet, "row_id": kept.id, "column": title_of(name), "text": text[:SHOWN]},
+        )
+        for name, text in kept.held.items()
+        if name not in before
+    ]
 
 
 def refuse(view: View, settings: SheetSettings) -> None:

@@ -104,6 +104,11 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "operation.adopted_by_hand": lambda d: f"adopted {d['provider_id']}: a person decided so",
     "operation.resubmitted": lambda _: "sent again: a person decided so",
     "operation.abandoned": lambda _: "abandoned: a person decided so",
+    "sheet.held": lambda d: (
+        f"a person wrote {d['text']!r} over {d['column']} in the sheet {d['sheet']}; it is left alone"
+        if d["text"]
+        else f"a person emptied {d['column']} in the sheet {d['sheet']}; it is left alone"
+    ),
     "delivery.done": lambda d: f"delivered {_delivery(d)}" + (f" → {d['url']}" if d.get("url") else ""),
     "delivery.failed": lambda d: f"failed {_delivery(d)}: {d['error']}",
     "delivery.waiting": lambda d: f"waits, not counted: {_delivery(d)}: {d['reason']}",

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .batches import RowTask
+from .model import Entry
 from .rows import insert, read, values
 from .sqlite_batches import TASK_COLUMNS
+from .sqlite_deliveries import append
 from .watched import CLIENT, Spending, WatchedRow, WatchedTask
 
 if TYPE_CHECKING:
@@ -40,10 +42,15 @@ class SqliteWatched:
 
         return await self._journal.read(query)
 
-    async def put(self, rows: Sequence[WatchedRow]) -> None:
-        if rows:
-            changed = [values(row) for row in rows]
-            await self._journal.write(lambda connection: connection.executemany(_PUT, changed) and None)
+    async def put(self, rows: Sequence[WatchedRow], history: Sequence[Entry] = ()) -> None:
+        changed = [values(row) for row in rows]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(_PUT, changed)
+            append(connection, [*history])
+
+        if rows or history:
+            await self._journal.write(write)
 
     async def open(self, sheet: str) -> list[WatchedTask]:
         def query(connection: sqlite3.Connection) -> list[WatchedTask]:

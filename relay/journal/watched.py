@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, Protocol
 from msgspec import Struct
 
 from .batches import RowTask
+from .model import Entry
 
 CLIENT = "sheet:"
 """Who asks for a sheet's tasks: this and the sheet's name; the name alone is their batch."""
@@ -65,8 +66,9 @@ class WatchedStore(Protocol):
         """All that were ever seen in it."""
         ...
 
-    async def put(self, rows: Sequence[WatchedRow]) -> None:
-        """Write rows, or write them anew; durable when this returns."""
+    async def put(self, rows: Sequence[WatchedRow], history: Sequence[Entry] = ()) -> None:
+        """Write rows, or write them anew, with lines for their tasks' history in the same transaction; durable when
+        this returns."""
         ...
 
     async def open(self, sheet: str) -> list[WatchedTask]:

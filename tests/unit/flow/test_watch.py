@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from relay.flow.watches import UnreadableSheet, wrong_sheets
+from relay.flow.why import tell
 from relay.settings import SheetSettings
 from tests.watched import Desk, song
 
@@ -66,6 +67,31 @@ async def test_what_a_person_writes_over_a_result_stays_and_is_told() -> None:
     held = list(view.held.values())
     assert {"status": "on hold, says Ada"} in held
     assert {"error": "ask Ben"} in held
+
+
+async def test_what_a_person_writes_over_a_result_is_told_once_in_its_tasks_history() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    await desk.turn()
+    (task,) = desk.tasks()
+    desk.put("Song 1", "Status", "on hold, says Ada")
+    for _ in range(3):
+        await desk.turn()
+    desk.finish(task["id"])
+    await desk.turn()
+    desk.put("Song 1", "Video URL", "https://elsewhere.example/1")  # after the end, too
+    for _ in range(3):
+        await desk.turn()
+    story = await tell(desk.journal, task["id"])
+    assert story is not None
+    assert [moment.text for moment in story.moments if moment.kind == "sheet.held"] == [
+        "a person wrote 'on hold, says Ada' over Status in the sheet songs; it is left alone",
+        "a person wrote 'https://elsewhere.example/1' over Video URL in the sheet songs; it is left alone",
+    ]
+    (view,) = await desk.watches.views()
+    assert list(view.held.values()) == [
+        {"status": "on hold, says Ada", "video_url": "https://elsewhere.example/1"},
+    ]
 
 
 async def test_a_status_of_their_own_keeps_a_row_back_until_it_is_emptied() -> None:
