@@ -106,6 +106,10 @@ class Belief:
                 row.values |= {name: before.get(name, "") for name in wrong}
                 repairs.append(_repair(row, wrong))
             cells[key] = dict(row.values)
+        unmoved = self._unmoved(view)
+        for row in view.rows:
+            if row.id in unmoved and keys[row.number] != ("id", row.id):
+                row.values[ROW_ID] = ""  # copied along: it gets one of its own
         self.nameless = {row.number: key[1] for row in view.rows if not row.id and (key := keys[row.number])[0] == "id"}
         self._cells = cells
         self._inputs = {key: row.inputs for row in view.rows if (key := keys[row.number])[0] == "id"}
@@ -129,8 +133,7 @@ class Belief:
         a person took away is still the same."""
         ids = {row.id for row in view.rows}
         homes = {inputs: key for key, inputs in self._inputs.items()}
-        unmoved = {row.id: row.number for row in reversed(view.rows) if homes.get(row.inputs) == ("id", row.id)}
-        bearers = {row.id: row.number for row in reversed(view.rows)} | unmoved
+        bearers = {row.id: row.number for row in reversed(view.rows)} | self._unmoved(view)
         keys: dict[int, Key] = {}
         for row in view.rows:
             home = homes.get(row.inputs)
@@ -141,6 +144,14 @@ class Belief:
             else:
                 keys[row.number] = self._edited(row, ids) or ("in", *row.inputs)
         return keys
+
+    def _unmoved(self, view: View) -> dict[str, int]:
+        """Which row of an id says what that said before, by number."""
+        return {
+            row.id: row.number
+            for row in reversed(view.rows)
+            if row.id and self._inputs.get(("id", row.id)) == row.inputs
+        }
 
     def _edited(self, row: SeenRow, ids: Collection[str]) -> Key | None:
         """Whose row this is, which has lost its id and says something else since it was last seen: that of an id which
