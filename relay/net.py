@@ -125,7 +125,8 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
             address = ipaddress.ip_address(text.partition("%")[0])
             if not self._egress.permits(host, port, address):
                 raise _Refusal(
-                    f"{host} is at {address}, which is not a public address; if it is meant to be reached,"
+                    f"{host} is {'' if host == str(address) else f'at {address}, which is '}not a public address; if it"
+                    f" is meant to be reached,"
                     f" add {host}:{port} to BEATRELAY_ALLOW_PRIVATE"
                 )
         return addresses

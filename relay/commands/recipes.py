@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from relay.flow.connections import Connections
 from relay.flow.workbench import NoPreview, Workbench
 from relay.journal import SqliteJournal
 from relay.log import hide
-from relay.recipe import Preview, Problem, Recipe, RecipeErrors, check, load_folder, parse
+from relay.recipe import Preview, Problem, Recipe, RecipeErrors, check_text, load_folder, parse
 from relay.recipe.errors import suggestion
 from relay.recipe.gallery import SCHEMA, gallery, own_copy
 from relay.recipe.schema import TITLE, schema
@@ -40,13 +40,13 @@ def recipes() -> None:
 def check_command(path: Path, config: Path) -> None:
     """Say everything that is wrong with the recipes in PATH (a folder or a file), by line. Connections are those of the
     settings and, where there is a journal, the stored ones."""
-    found = _read(path)
     settings = _settings(config)
     # where nothing is set up yet, nobody can say which connections there will be
     kinds = asyncio.run(_kinds(settings)) if config.exists() or _remembers(settings) else None
-    problems = [problem for recipe in found for problem in check(recipe, _configs(), kinds)]
+    problems = [problem for file in _files(path) for problem in _wrong(file, kinds)]
     if problems:
         raise click.ClickException(_listed(problems))
+    found = _read(path)  # what is wrong with them together, such as a name that two have
     click.echo(f"{len(found)} {'recipe is' if len(found) == 1 else 'recipes are'} fine")
 
 
@@ -196,6 +196,19 @@ def _settings(config: Path) -> Settings:
 
 def _configs() -> dict[str, type[Struct]]:
     return {name: connector.Config for name, connector in discover()[0].items()}
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
+
+
+def _wrong(file: Path, kinds: Mapping[str, str | None] | None) -> list[Problem]:
+    """All that is wrong with one file, if it is text at all."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        return [Problem(str(file), 1, 1, f"the file is not UTF-8 text: {error.reason}")]
+    return check_text(text, str(file), _configs(), kinds)[1]
 
 
 def _read(path: Path) -> list[Recipe]:

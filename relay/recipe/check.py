@@ -9,9 +9,10 @@ from jinja2 import nodes
 from .document import Document, Path, read
 from .environment import TemplateEnvironment
 from .errors import Problem, RecipeErrors, suggestion
-from .load import parse
+from .load import examine
 from .model import LATE, Recipe, Step
-from .reach import FIELDS, STEP, everywhere, in_steps
+from .reach import FIELDS, OF_EVENT, STEP, everywhere, in_steps
+from .render import syntax_error
 
 _environment = TemplateEnvironment()
 
@@ -27,10 +28,11 @@ def check_text(
 ) -> tuple[Recipe | None, list[Problem]]:
     """The recipe that ``source`` is, if it can be read, and everything that is wrong with it."""
     try:
-        recipe = parse(source, file)
+        recipe, problems = examine(source, file)
     except RecipeErrors as errors:
         return None, errors.problems
-    return recipe, check(recipe, connectors, connections)
+    found = sorted({*problems, *check(recipe, connectors, connections)})
+    return (None if problems else recipe), found
 
 
 def check(recipe: Recipe, connectors: Configs, connections: Kinds | None = None) -> list[Problem]:
@@ -57,12 +59,12 @@ def check(recipe: Recipe, connectors: Configs, connections: Kinds | None = None)
 def before(recipe: Recipe, step: str) -> set[str]:
     """The steps that are surely done when ``step`` runs."""
     found: set[str] = set()
-    waiting = list(recipe.steps[step].after)
+    waiting = [name for name in recipe.steps[step].after if name in recipe.steps]
     while waiting:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += recipe.steps[name].after
+            waiting += [other for other in recipe.steps[name].after if other in recipe.steps]
     return found
 
 
@@ -140,7 +142,11 @@ def _names(
     document: Document, path: Path, reach: frozenset[str], steps: Collection[str], recipe: Recipe
 ) -> list[Problem]:
     problems: list[Problem] = []
+    if not all(event in OF_EVENT for event in recipe.on):
+        return []  # what an event brings that nobody knows, nobody can tell
     for where, template in _templates(_at(document.data, path), path):
+        if syntax_error(template) is not None:
+            continue
         tree = _environment.parse(template)
         seen = reach | {"answer"} if where[-2:-1] == ("with",) and where[-1] in LATE else reach
         local = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"} | {"loop", "range"}

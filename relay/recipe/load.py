@@ -24,6 +24,15 @@ _PART = re.compile(r"\.([A-Za-z_][\w]*)|\[(\d+|\.\.\.)\]")
 
 def parse(source: str, file: str) -> Recipe:
     """Read one recipe. Raises :class:`RecipeErrors` with everything that is wrong, by line."""
+    recipe, problems = examine(source, file)
+    if problems:
+        raise RecipeErrors(problems)
+    return recipe
+
+
+def examine(source: str, file: str) -> tuple[Recipe, list[Problem]]:
+    """A recipe, and what is wrong with what it says; only one with which nothing is may be used. Raises
+    :class:`RecipeErrors` for a text that is no recipe at all."""
     document = read(source, file)
     problems = _shape(document)
     if problems:
@@ -37,10 +46,7 @@ def parse(source: str, file: str) -> Recipe:
     recipe = _converted(document, (), data, Recipe)
     recipe.file, recipe.source = file, source
     recipe.hash = hashlib.sha256(source.encode()).hexdigest()
-    problems = [*meaning(document, recipe), *_templates(document)]
-    if problems:
-        raise RecipeErrors(problems)
-    return recipe
+    return recipe, [*meaning(document, recipe), *_templates(document)]
 
 
 def load_folder(folder: pathlib.Path) -> RecipeSet:

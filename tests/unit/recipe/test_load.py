@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import discover
-from relay.recipe import Recipe, RecipeErrors, Renderer, check, load_folder, parse
+from relay.recipe import Recipe, RecipeErrors, Renderer, check, check_text, load_folder, parse
 from relay.recipe.reach import sample, sample_step
 
 GOOD = """\
@@ -119,6 +119,18 @@ def test_a_setting_that_its_connector_would_refuse_is_told_before(setting: str, 
 @pytest.mark.parametrize("setting", ["message: thread", "message: \"{{ 'new' }}\"", "blocks: [{ type: divider }]"])
 def test_a_setting_that_fits_or_is_not_known_yet_is_fine(setting: str) -> None:
     assert check(parse(SLACK.replace('channel: "#releases"', setting), "r.yaml"), CONFIGS) == []
+
+
+def test_what_is_wrong_with_a_step_is_said_beside_what_is_wrong_with_the_rest() -> None:
+    source = SLACK.replace("task.succeeded", "task.suceeded").replace("use: slack", "use: slack\n    after: nope")
+    source = source.replace("channel:", "chanel:").replace("task.id }}", "task.id | filname }}")
+    recipe, problems = check_text(source, "r.yaml", CONFIGS, {})
+    assert recipe is None
+    for said in ("is not an event", "no step 'nope'", "no setting 'chanel'", "No filter named 'filname'"):
+        assert [said in str(problem) for problem in problems].count(True) == 1, said
+    assert len(problems) == 4
+    source = SLACK.replace("use: slack", "use: slak").replace("{{ task.id }}", "{{ tsk.id }}")
+    assert len(check_text(source, "r.yaml", CONFIGS, {})[1]) == 2
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
