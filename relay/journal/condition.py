@@ -30,12 +30,19 @@ def trouble_of(error: sqlite3.Error) -> str | None:
     return _SAYS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)  # the low byte is the kind
 
 
+QUIET = 60.0
+"""Seconds after "it works again" that a new failure must outlast to be logged: on a disk with a little room, small
+writes work and large ones do not, in turn."""
+
+
 class Condition:
     """Of one way to use the journal. Used by the threads that use it that way."""
 
     def __init__(self, way: Literal["read", "written"]) -> None:
         self._way = way
         self._since = 0.0
+        self._again = -QUIET
+        self._told = False
         self.trouble: str | None = None
         """What is wrong and what to do, from the first attempt that fails until one works."""
 
@@ -53,12 +60,18 @@ class Condition:
 
     def worked(self) -> None:
         """An attempt came through."""
-        if self.trouble is not None:
-            self.trouble = None
-            log.warning("the journal can be %s again, after %.0f s", self._way, time.monotonic() - self._since)
+        if self.trouble is None:
+            return
+        self.trouble = None
+        if self._told:
+            self._told, self._again = False, time.monotonic()
+            log.warning("the journal can be %s again, after %.0f s", self._way, self._again - self._since)
 
     def _remember(self, trouble: str) -> None:
+        now = time.monotonic()
         if self.trouble is None:
-            self._since = time.monotonic()
+            self._since = now
+        if not self._told and now >= self._again + QUIET:
+            self._told = True
             log.error("%s. Until it works nothing is taken in; then the relay goes on by itself", trouble)
         self.trouble = trouble

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from relay.journal import JournalError, SqliteJournal, Unavailable
+from relay.journal.condition import Condition
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +57,27 @@ async def test_it_is_named_remembered_and_forgotten(
     assert journal.trouble is None
     assert await stored(journal) == 1
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING], "once per change"
+
+
+async def test_a_disk_that_has_room_now_and_then_does_not_fill_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("relay.journal.condition.time.monotonic", lambda: now)
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    condition = Condition("written")
+    for _ in range(100):
+        assert isinstance(condition.failed(full), Unavailable)
+        assert condition.trouble is not None
+        condition.worked()
+        assert condition.trouble is None
+        now += 0.5
+    assert len(caplog.records) == 2, "the first failure and its end"
+    for _ in range(100):
+        condition.failed(full)
+        now += 1.0
+    assert len(caplog.records) == 3, "one that lasts is told, once"
 
 
 async def test_it_is_found_out_that_it_works_again_although_nobody_writes(journal: SqliteJournal) -> None:
