@@ -46,7 +46,7 @@ class Summary(Struct):
     skipped: int
     """Rows that asked for nothing new: twins, and what was changed or had failed and was not asked for again."""
     credits: Credits
-    """Settled so far."""
+    """Settled so far for what this batch asked for; what an earlier one asked for was paid for there."""
     by_status: dict[str, int]
     seconds_left: float | None = None
     """Expected, from how long this batch's own tasks took; ``null`` until the first has ended."""
@@ -98,7 +98,7 @@ class Batches(Loop):
         rows = await self._journal.batches.rows(batch.id)
         tasks = await self._journal.batches.tasks(batch.id)
         statuses = Counter(task.status for task in tasks)
-        kinds = Counter(row.state for row in rows)
+        kinds, started = Counter(row.state for row in rows), batch.started_at or 0.0
         waiting = sum(1 for row in rows if row.state == "new" and row.task_id is None)
         done, failed = statuses[Status.SUCCEEDED], statuses[Status.FAILED]
         still_open = len(tasks) - done - failed + (waiting if batch.state == "running" else 0)
@@ -113,9 +113,9 @@ class Batches(Loop):
             open=still_open,
             invalid=kinds["invalid"],
             skipped=sum(1 for row in rows if row.task_id is None and row.state in ("twin", "changed", "failed")),
-            credits=sum((_credits(task) for task in tasks), Decimal(0)),
+            credits=sum((_credits(task) for task in tasks if task.created_at >= started), Decimal(0)),
             by_status=dict(statuses),
-            seconds_left=seconds_left(tasks, still_open, batch.started_at or 0.0, self._at_once()),
+            seconds_left=seconds_left(tasks, still_open, started, self._at_once()),
         )
 
     def _at_once(self) -> int:

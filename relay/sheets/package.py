@@ -16,10 +16,10 @@ def part_of(packed: zipfile.ZipFile, sheet: str) -> str:
     """The part that holds ``sheet``. Raises :class:`SheetError` for a sheet that is not there, and whatever reading a
     damaged package raises."""
     relation = ""
-    for attributes in _elements(packed.read(_WORKBOOK), "sheet"):
+    for attributes in elements(packed.read(_WORKBOOK), "sheet"):
         if attributes.get("name") == sheet:
             relation = next((value for name, value in attributes.items() if name.endswith(":id")), "")
-    for attributes in _elements(packed.read(_RELATIONS), "Relationship"):
+    for attributes in elements(packed.read(_RELATIONS), "Relationship"):
         if relation and attributes.get("Id") == relation:
             target = attributes["Target"]
             return target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
@@ -36,7 +36,8 @@ def repacked(packed: zipfile.ZipFile, changed: Mapping[str, bytes]) -> bytes:
     return whole.getvalue()
 
 
-def _elements(xml: bytes, name: str) -> list[dict[str, str]]:
+def elements(xml: bytes, name: str) -> list[dict[str, str]]:
+    """The attributes of every element of that name, whatever its prefix."""
     found: list[dict[str, str]] = []
 
     def start(tag: str, attributes: dict[str, str]) -> None:

@@ -172,11 +172,19 @@ class _Reading:
         column = self._columns.fields.get(name)
         return "" if column is None else self._table.cell(self._line, column)
 
+    def _link(self, column: int) -> str:
+        """The text of a cell for a link; where it is none, the link behind it."""
+        text = self._table.cell(self._line, column)
+        if not text or "://" in text or is_local(text) or unsettled(text):
+            return text
+        return self._table.links.get((self._line.number, column), text)
+
     def _field(self, name: str) -> None:
         column = self._columns.fields.get(name)
         text = self._text(name)
         if column is not None:
             self._cells[name] = column
+            text = self._link(column) if name.endswith("_url") else text
         if not text:
             text = self._defaults.get(name, "")
         if not text:
@@ -196,7 +204,7 @@ class _Reading:
     def _images(self) -> None:
         images: list[str] = []
         for column in self._columns.images:
-            cell = self._table.cell(self._line, column)
+            cell = self._link(column)
             wrong = unsettled(cell)
             for text in [cell] if wrong else split_links(cell):
                 name = f"images[{len(images)}]"

@@ -34,6 +34,8 @@ class Table(Struct):
     name: str
     lines: list[Line]
     others: list[str] = field(default_factory=list[str])
+    links: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
+    """Where cells lead to that show something else, by row (from 1) and column (from 0)."""
 
     def cell(self, line: Line, column: int) -> str:
         """The text at ``column`` (from 0), trimmed; empty where the row is shorter."""

@@ -17,6 +17,7 @@ from python_calamine import (
 )
 
 from .formulas import unsettled_cells
+from .hyperlinks import hyperlinks
 from .package import repacked
 from .table import Line, SheetError, Table
 
@@ -41,7 +42,8 @@ def read_workbook(content: bytes, sheet: str | None = None) -> Table:
             if found.total_width > MOST_COLUMNS:
                 raise SheetError(f"the sheet has {found.total_width} columns; at most {MOST_COLUMNS} are read")
             others = [name for name in _visible(workbook) if name != found.name]
-            return Table(found.name, _lines(found, unsettled_cells(content, found.name)), others)
+            lines = _lines(found, unsettled_cells(content, found.name))
+            return Table(found.name, lines, others, hyperlinks(content, found.name))
     except PasswordError as error:
         raise SheetError(_LOCKED) from error
     except CalamineError as error:

@@ -102,6 +102,15 @@ def test_a_second_song_under_the_same_id_is_told_and_never_dropped_in_silence(st
     assert run(line, content)["done"] == charges(line) == 1
 
 
+def test_the_same_id_in_another_file_or_sheet_is_another_row(start: Start) -> None:
+    line = start()
+    run(line, xlsx([HEADER, song(1)]), "june.xlsx")
+    other = [HEADER, song(1, Audio="https://media.example.com/other.mp3")]
+    for content, name in ((xlsx(other), "july.xlsx"), (xlsx(other, title="B-sides"), "june.xlsx")):
+        assert plan(line, content, name)["counts"]["new"] == 1
+    assert plan(line, xlsx(other), "June.xlsx")["counts"]["changed"] == 1
+
+
 def test_a_failed_row_is_asked_for_again_only_on_request(start: Start) -> None:
     line = start()
     line.faults(fail_rate=1.0)
@@ -271,6 +280,10 @@ def test_a_completed_batch_is_told_with_its_sums_to_whom_its_tags_match(start: S
     assert caught(line) == [("Digest", "june.csv: 0 done, 1 failed, 0 credits")]
     run(line, comma_separated([HEADER, song(1)]), "july.csv")  # without the tag
     assert len(caught(line)) == 1
+    line.faults(fail_rate=0.0)
+    spent = [run(line, comma_separated([HEADER, *map(song, numbers)]), "august.csv") for numbers in ([3], [3, 4])]
+    assert [one["done"] for one in spent] == [1, 2]
+    assert spent[0]["credits"] == spent[1]["credits"] > 0, "what an earlier batch paid for is not paid for again"
 
 
 def test_a_batch_with_a_recipe_of_its_own_tells_that_one_alone(start: Start) -> None:

@@ -93,6 +93,26 @@ def test_a_formula_without_a_value_is_no_empty_cell() -> None:
     assert row.facts == {"artist": ""}
 
 
+def test_a_link_behind_a_title_counts_and_what_can_be_used_itself_comes_first() -> None:
+    book = Workbook()
+    book.active.append(["Audio", "Cover", "Cover 2", "Title"])
+    book.active.append(["Rooftop (final)", "cover", "./two.png", "Rooftop"])
+    for cell, target in (("A2", "1.mp3"), ("B2", "1.png"), ("C2", "other.png"), ("D2", "page")):
+        book.active[cell].hyperlink = f"https://m.example.com/{target}"
+    book.active.append(["not linked", "mail", "", ""])
+    book.active["B3"].hyperlink = "mailto:mia@example.com"
+    packed = io.BytesIO()
+    book.save(packed)
+    table = read_table(packed.getvalue())
+    linked, other = plan_rows(table, match(table))
+    assert linked.request == {
+        "audio_url": "https://m.example.com/1.mp3",
+        "images": ["https://m.example.com/1.png", "./two.png"],
+    }
+    assert (linked.facts, linked.problems) == ({"title": "Rooftop"}, [])
+    assert [(problem.cell, problem.value) for problem in other.problems] == [("A3", "not linked"), ("B3", "mail")]
+
+
 def test_a_row_of_nothing_but_formulas_without_values_is_no_blank_row() -> None:
     table = read_table(formulas('<c r="A2"><f>Z1</f></c><c r="B2"><f>Z2</f></c>'))
     (row,) = plan_rows(table, match(table))
