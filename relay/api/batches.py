@@ -212,13 +212,13 @@ def result_file(sheets: Sheets, batch: BatchRow, results: Mapping[int, Result]) 
         content = sheets.result(batch, results)
     except (SheetError, OSError) as error:
         raise ApiError(409, f"The results cannot be written: {error}.", code="bad_request") from error
-    name = quote(beside(Path(batch.name)).name, safe="")
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", beside(sheets.file(batch)).name)
+    name = quote(beside(Path(batch.name), content).name, safe="")
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", beside(sheets.file(batch), content).name)
     headers = {
         "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{name}",
         "x-content-type-options": "nosniff",
     }
-    return Response(content, headers=headers, media_type=_XLSX if batch.sheet else "text/csv")
+    return Response(content, headers=headers, media_type=_XLSX if content.startswith(b"PK") else "text/csv")
 
 
 async def _batch(request: Request[Any, Any, Any], sheets: Sheets, batch_id: str) -> BatchRow:

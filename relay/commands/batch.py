@@ -160,8 +160,11 @@ def _patiently(console: Console, ask: Callable[[], T]) -> T:
 
 def _write(api: Api, console: Console, batch_id: str, file: Path, read: str, *, in_place: bool) -> None:
     content = _patiently(console, lambda: api.raw("GET", f"/relay/v1/batches/{batch_id}/result"))
-    target = file if in_place else beside(file)
-    if in_place and file.exists() and not file.stem.endswith(".result"):
+    target = file if in_place else beside(file, content)
+    if beside(file, content).suffix != file.suffix:
+        target = beside(file, content)
+        console.print(f"{file.name} cannot be written into: the results come as a CSV", style="yellow", markup=False)
+    elif in_place and file.exists() and not file.stem.endswith(".result"):
         why = may_replace(file, read)
         if why:
             target = beside(file)

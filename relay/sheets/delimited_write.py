@@ -1,10 +1,15 @@
 """Writes results into a CSV: every byte of what a person wrote stays as it is, quotes and spaces too."""
 
+import csv
+import io
+import re
 from collections.abc import Mapping
 
 from .delimited import Dialect, detect
 from .results import Cell, harmless
+from .table import Table
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _Record = tuple[list[str], str]
 """The raw text of each field, and of the line's end."""
 
@@ -24,6 +29,20 @@ def write_delimited(content: bytes, written: Mapping[int, Mapping[int, Cell]]) -
         records[number - 1] = (fields, end)
     lines = [dialect.delimiter.join(fields) + end for fields, end in records]
     return _encode(dialect.separator_line + "".join(lines), content, dialect)
+
+
+def table_as_csv(table: Table, written: Mapping[int, Mapping[int, Cell]]) -> bytes:
+    """All cells of ``table`` with those of ``written`` put in, as a CSV that Excel opens, too. No text of it is a
+    formula."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    for line in table.lines:
+        cells = [cell if _NUMBER.fullmatch(cell) else harmless(cell) for cell in line.cells]
+        for column, value in written.get(line.number, {}).items():
+            cells += [""] * (column + 1 - len(cells))
+            cells[column] = _text(value)
+        writer.writerow(cells)
+    return text.getvalue().encode("utf-8-sig")
 
 
 def split(text: str, delimiter: str) -> list[_Record]:
@@ -61,10 +80,14 @@ def _closing(text: str, at: int) -> int:
     return at
 
 
-def _raw(value: Cell, dialect: Dialect) -> str:
+def _text(value: Cell) -> str:
     if value is None:
         return ""
-    text = harmless(value) if isinstance(value, str) else f"{value:f}" if not isinstance(value, int) else str(value)
+    return harmless(value) if isinstance(value, str) else f"{value:f}" if not isinstance(value, int) else str(value)
+
+
+def _raw(value: Cell, dialect: Dialect) -> str:
+    text = _text(value)
     if any(character in text for character in (dialect.delimiter, '"', "\r", "\n")) or text != text.strip():
         return '"' + text.replace('"', '""') + '"'
     return text

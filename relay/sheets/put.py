@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .columns import Columns
-from .delimited_write import write_delimited
+from .delimited_write import table_as_csv, write_delimited
 from .results import Result, cells_of
 from .table import SheetError, Table
 from .workbook_patch import write_workbook
+
+WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
 
 
 def digest(content: bytes) -> str:
@@ -18,14 +20,22 @@ def digest(content: bytes) -> str:
 
 
 def with_results(content: bytes, table: Table, columns: Columns, results: Mapping[int, Result]) -> bytes:
-    """The file with ``results`` (by row number) in it. Raises :class:`SheetError` if it cannot be written so."""
+    """The file with ``results`` (by row number) in it. A workbook that cannot be written into (an ODS, an XLS, a
+    formula where a result goes) comes as a CSV of its sheet: results that were paid for are never kept back."""
     written = cells_of(table, columns, results)
-    return write_workbook(content, table.name, written) if table.name else write_delimited(content, written)
+    if not table.name:
+        return write_delimited(content, written)
+    try:
+        return write_workbook(content, table.name, written)
+    except SheetError:
+        return table_as_csv(table, written)
 
 
-def beside(path: Path) -> Path:
-    """``songs.xlsx`` → ``songs.result.xlsx``."""
-    return path.with_name(f"{path.stem}.result{path.suffix}")
+def beside(path: Path, content: bytes | None = None) -> Path:
+    """``songs.xlsx`` → ``songs.result.xlsx``; a CSV in the place of a workbook (``content`` tells) is called so."""
+    workbook = path.suffix.lower() in WORKBOOKS
+    turned = content is not None and workbook and not content.startswith(b"PK\x03\x04")
+    return path.with_name(f"{path.stem}.result{'.csv' if turned else path.suffix}")
 
 
 def may_replace(path: Path, read: str) -> str:

@@ -17,7 +17,7 @@ from relay.cli import main
 from relay.recipe import RecipeSet, parse
 from tests.integration.conftest import KEY, Line, wait_for
 from tests.songs import wav
-from tests.unit.sheets.books import comma_separated, xlsx
+from tests.unit.sheets.books import comma_separated, ods, xlsx
 
 Start = Callable[..., Line]
 HEADER = ["id", "Title", "Audio", "Image 1", "Format"]
@@ -236,6 +236,17 @@ def test_the_command_follows_every_option(start: Start) -> None:
     assert [left[name] for name in stays] == [first[name] for name in stays], "an earlier result was lost"
     again = beatrelay(*changed, "--changed")
     assert (again["Task ID"] != first["Task ID"], charges(line)) == (True, 3)
+
+
+def test_the_results_of_a_sheet_that_cannot_be_written_into_come_as_a_csv(start: Start) -> None:
+    line = start()
+    file = line.data / "songs.ods"
+    file.write_bytes(before := ods([HEADER, song(1)]))
+    environ = {"BEATAPI_API_KEY": KEY, "BEATRELAY_PUBLIC_URL": line.url, "COLUMNS": "200"}
+    told = CliRunner().invoke(main, ["batch", "run", str(file), "--yes", "--in-place"], env=environ)
+    assert (told.exit_code, "songs.ods cannot be written into" in told.output) == (0, True), told.output
+    assert b",succeeded,http" in (line.data / "songs.result.csv").read_bytes()
+    assert file.read_bytes() == before
 
 
 CAUGHT = """\

@@ -62,6 +62,18 @@ def test_a_sheet_saved_again_has_the_same_keys(
     assert [row.fingerprint for row in again] == [row.fingerprint for row in plain]
 
 
+@pytest.mark.parametrize("target", ["ods", "xls"])
+def test_results_of_a_sheet_of_another_kind_come_as_a_csv_with_the_same_keys(office: Office, target: str) -> None:
+    before = office.saved(comma_separated([["id", "Audio", "Image"], [1, AUDIO, COVER]]), "csv", target)
+    table = read_table(before)
+    done = Result(status="succeeded", video_url="https://v.example/1.mp4", task_id="task_1")
+    after = with_results(before, table, match(table), {2: done})
+    assert b",succeeded,https://v.example/1.mp4," in after
+    assert [(row.key, row.fingerprint) for row in planned(after)] == [
+        (row.key, row.fingerprint) for row in planned(before)
+    ]
+
+
 def test_a_csv_saved_as_a_workbook_has_the_same_keys(office: Office) -> None:
     content = comma_separated([["id", "Audio", "Image", "Length"], [1, AUDIO, COVER, 15], [2, AUDIO, COVER, "1:00"]])
     again = planned(office.saved(content, "csv", "xlsx"))

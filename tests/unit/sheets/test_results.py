@@ -16,6 +16,7 @@ from relay.sheets.columns import leave_to_people
 from relay.sheets.delimited_write import split
 from relay.sheets.put import beside, digest, may_replace, with_results, write_whole
 from relay.sheets.results import Result, harmless
+from relay.sheets.workbook_patch import write_workbook
 from tests.unit.sheets.books import AUDIO, COVER, comma_separated, xlsx
 
 DONE = Result(status="succeeded", video_url="https://v.example/1.mp4", credits=Decimal("75.50"), task_id="task_1")
@@ -100,7 +101,19 @@ def test_an_error_message_is_text_whatever_stands_in_it() -> None:
 def test_a_formula_in_a_result_column_is_not_overwritten() -> None:
     content = xlsx([["Audio", "Image", "Status"], [AUDIO, COVER, "=1+1"]])
     with pytest.raises(SheetError, match="C2 holds a formula"):
-        written(content, r2=DONE)
+        write_workbook(content, "Songs", {2: {2: "succeeded"}})
+
+
+def test_what_cannot_be_written_into_comes_as_a_csv_beside_it() -> None:
+    rows = [["Audio", "Image", "Status", "Note"], [AUDIO, COVER, "=1+1", " @now"], [], ["", "", "", -5]]
+    sheet = written(xlsx(rows), r2=DONE)
+    assert beside(Path("my songs.xlsx"), sheet) == Path("my songs.result.csv")
+    assert beside(Path("my songs.xlsx"), xlsx(rows)) == Path("my songs.result.xlsx")
+    assert beside(Path("songs.txt"), sheet) == Path("songs.result.txt")
+    lines = sheet.decode("utf-8-sig").splitlines()
+    assert lines[0] == "Audio,Image,Status,Note,Video URL,Credits,Task ID,Error,Finished at"
+    assert lines[1] == f"{AUDIO},{COVER},succeeded,' @now,https://v.example/1.mp4,75.50,task_1,,"
+    assert (lines[2], lines[3]) == (",,,", ",,,-5")
 
 
 def test_styles_charts_and_foreign_parts_survive() -> None:
