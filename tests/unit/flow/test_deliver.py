@@ -391,6 +391,15 @@ async def test_somebody_is_told_of_a_dead_letter_and_what_waits_for_it_stays(ben
     assert states == {"tell": "dead", "after_that": "waiting", "tell!0": "done"}
 
 
+@pytest.mark.parametrize("bench", [FAILING], indirect=True)
+async def test_nobody_is_told_that_the_telling_failed(bench: Bench) -> None:
+    bench.probe.act = lambda: Reject("nothing works")
+    for _ in range(4):
+        await bench.work()
+    states = {step: row.state for step, row in (await bench.rows()).items()}
+    assert states == {"tell": "dead", "after_that": "waiting", "tell!0": "dead"}
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():
