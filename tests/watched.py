@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import httpx
+import msgspec
 
 from connectors.google_sheets import GoogleSheets
 from relay.contract.pricing import RateTable
@@ -75,6 +76,9 @@ class Line(httpx.AsyncBaseTransport):
 class Desk:
     """One spreadsheet on one table, with the relay at one side and people at the other."""
 
+    tabs = ("",)
+    """Each is watched as a sheet of its own; the first tab alone by default."""
+
     def __init__(self, seed: int = 0, **settings: Any) -> None:
         self.clock = VirtualClock(seed)
         self.fake = SheetsFake()
@@ -103,7 +107,11 @@ class Desk:
         fixed = {"google": {"connector": "google_sheets", **person(URL)}}
         connections = Connections(journal, clock, Vault([new_key()]), connectors, fixed, http)
         quotes = Quotes(journal, governor, prices)
-        settings = Settings(sheets={"songs": self.settings}, public_url="https://relay.example")
+        sheets = {
+            f"songs{tab}": msgspec.structs.replace(self.settings, name=f"songs{tab}", sheet=tab or self.settings.sheet)
+            for tab in self.tabs
+        }
+        settings = Settings(sheets=sheets, public_url="https://relay.example")
         self.watches = Watches(settings, journal, clock, intake, quotes, connections, http)
         self.watch: Watch = self.watches.loops[0]
 

@@ -35,6 +35,9 @@ class Belief:
         self.nameless: dict[int, str] = {}
         """Rows without an id, by number, that are known to be the one of an id which is nowhere else now."""
         self._sent: dict[tuple[str, str], set[Key]] = {}
+        self._here = Counter[Key]()
+        self._late: dict[Key, dict[tuple[str, str], set[Key]]] = {}
+        """What was under way when a row went; who takes the deletion back brings it in again."""
         for row_id, values in sent.items():
             self._note(("id", row_id), values)
 
@@ -61,8 +64,9 @@ class Belief:
 
     def _astray(self, row: SeenRow, name: str, *keys: Key) -> bool:
         """Whether what stands there was sent by us, but for another row."""
-        meant = self._sent.get((name, row.text(name)))
-        return meant is not None and meant.isdisjoint(keys)
+        value = (name, row.text(name))
+        meant = self._sent.get(value, set()).union(*(self._late.get(key, {}).get(value, ()) for key in keys))
+        return bool(meant) and meant.isdisjoint(keys)
 
     def _ids_astray(self, view: View) -> list[Write]:
         """An id in a row that had another one, or that it was not meant for while that one is still there. One that is
@@ -93,9 +97,10 @@ class Belief:
         repairs: list[Write] = []
         keys = self._keys(view)
         cells = {key: values for key, values in self._cells.items() if key[0] == "id"}
+        self._remember_late(Counter(keys.values()))
         for row in view.rows:
             key, plainly = keys[row.number], ("in", *row.inputs)
-            before = self._cells.get(key) or self._cells.get(plainly) or {}
+            before = self._cells.get(key) or self._cells.get(plainly) or self._copied(row)
             wrong = [
                 name
                 for name in RESULTS
@@ -105,6 +110,9 @@ class Belief:
                 wrong += self._brought_along(row, before, wrong)
                 row.values |= {name: before.get(name, "") for name in wrong}
                 repairs.append(_repair(row, wrong))
+            elif any(row.inputs):
+                self._late.pop(key, None)
+                self._late.pop(plainly, None)
             cells[key] = dict(row.values)
         unmoved = self._unmoved(view)
         for row in view.rows:
@@ -116,9 +124,22 @@ class Belief:
         self._said |= self._inputs
         return repairs
 
+    def _copied(self, row: SeenRow) -> Mapping[str, Any]:
+        """What should stand in a row that is new: if it was copied, the same as in the first one."""
+        first = self._cells.get(("id", row.id), {})
+        return first if row.text("status") and row.text("status") == plain(first.get("status")) else {}
+
+    def _remember_late(self, here: Counter[Key]) -> None:
+        """Rows that are gone since the reading before; one that is empty is as good as another."""
+        for key in self._here - here:
+            late = self._late.setdefault(key, {})
+            for value, meant in self._sent.items():
+                late[value] = late.get(value, set()) | meant
+        self._here = here
+
     def _brought_along(self, row: SeenRow, before: Mapping[str, Any], wrong: Iterable[str]) -> list[str]:
         """What came in with values that went astray and could as well be this row's own, in place of something else."""
-        meant = set[Key]().union(*(self._sent[name, row.text(name)] for name in wrong))
+        meant = set[Key]().union(*(self._sent.get((name, row.text(name)), ()) for name in wrong))
         return [
             name
             for name in RESULTS

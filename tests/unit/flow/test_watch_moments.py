@@ -2,6 +2,7 @@
 them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -90,3 +91,45 @@ async def test_an_id_that_lands_in_an_empty_row_is_taken_out_however_often() -> 
     await desk.turn()
     assert not any(map(any, desk.rows[2:]))
     assert desk.cell("Song 1", "Status") == "queued"
+
+
+async def test_a_row_that_an_undo_brings_back_is_rid_of_what_landed_in_it() -> None:
+    desk = Desk()
+    desk.rows += [song(1), song(2)]
+    await desk.turn()
+    desk.finish(desk.tasks()[1]["id"])
+    gone: list[list[Any]] = []
+    desk.before(
+        _nothing,
+        lambda: desk.rows.insert(1, []),  # what is meant for song 2 lands in song 1
+        lambda: gone.append(desk.rows.pop(2)),
+    )
+    await desk.turn()
+    await desk.turn()
+    desk.rows.append(gone[0])
+    desk.finish(desk.tasks()[0]["id"])
+    await desk.turn()
+    for title, task in zip(("Song 1", "Song 2"), desk.tasks(), strict=True):
+        assert desk.row(title)[4:6] == ["succeeded", f"https://cdn.example/{task['id']}.mp4"]
+
+
+async def test_a_copy_of_a_row_with_its_neighbours_results_is_put_right_with_it() -> None:
+    desk = Desk()
+    desk.rows += [song(1), song(2)]
+    await desk.turn()
+    first, second = desk.tasks()
+    desk.finish(first["id"])
+    await desk.turn()
+    desk.put("Song 2", "Status", "on hold, says Ada")
+    await desk.turn()
+    desk.finish(second["id"])
+    desk.before(
+        _nothing,
+        lambda: desk.rows.insert(1, []),  # what is meant for song 2 lands in song 1
+        lambda: desk.rows.append(["Song 1 again", *desk.row("Song 1")[1:]]),
+    )
+    await desk.turn()
+    for title in ("Song 1", "Song 1 again"):
+        assert desk.row(title)[4:6] == ["succeeded", f"https://cdn.example/{first['id']}.mp4"]
+    assert desk.row("Song 2")[4:6] == ["on hold, says Ada", f"https://cdn.example/{second['id']}.mp4"]
+    assert len(desk.tasks()) == 2
