@@ -88,6 +88,20 @@ def test_a_dead_letter_is_replayed_as_a_new_one_by_todays_recipe(start: Callable
     assert states[row["id"]][0] == "dead", "the dead letter is not kept"
 
 
+def test_a_time_window_is_replayed_and_nothing_before_or_after_it(start: Callable[..., Line]) -> None:
+    line = start(TELL)
+    line.receiver.answers = [500] * 3
+    for _ in range(3):
+        line.until(line.create(), "delivery.dead")
+    _, middle, _ = sorted(listed(line, state="dead"), key=lambda row: row["created_at"])
+    window = {"since": middle["created_at"], "until": middle["created_at"]}
+    assert post(line, "deliveries/replay", **window)["count"] == 1
+    assert post(line, "deliveries/replay", confirm=True, **window)["count"] == 1
+    line.until(middle["task_id"], "delivery.done", 2)
+    assert line.receiver.ids[3:] == [middle["id"]]
+    assert len(listed(line, state="dead")) == 2
+
+
 def test_a_recipe_added_later_runs_over_past_finishes_once(start: Callable[..., Line]) -> None:
     line = start("")
     tasks = [line.create(), line.create()]
@@ -137,6 +151,8 @@ def test_a_paused_connection_parks_and_resume_drains(start: Callable[..., Line])
     assert "parked 1  paused: they move house" in command(line, "lanes")
     assert parked[0]["id"] in command(line, "list", "--undelivered")
     assert "is parked" in str(line.story(task)["next"])
+    again = post(line, "deliveries/replay", ids=[parked[0]["id"]], state=["parked"], confirm=True)
+    assert (again["count"], again["skipped"]) == (0, {"it is parked": 1}), "what is under way cannot be sent again"
     assert line.receiver.received == []
     assert "1 deliveries are due" in command(line, "resume", "hook")
     line.until(task, "delivery.done", 2)
