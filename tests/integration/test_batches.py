@@ -69,6 +69,7 @@ def test_a_sheet_becomes_videos_and_gets_its_results(start: Start) -> None:
     assert httpx.get(video, trust_env=False).content[4:8] == b"ftyp"
     assert "E4 (Format): must be one of" in sheet.cell(4, cells["Error"]).value
     assert sheet.cell(2, cells["Credits"]).value > 0
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", sheet.cell(2, cells["Finished at"]).value)
     assert charges(line) == 2
 
 
@@ -121,6 +122,23 @@ def test_a_failed_row_is_asked_for_again_only_on_request(start: Start) -> None:
     assert run(line, content)["done"] == 0
     assert run(line, content, failed=True)["done"] == 1
     assert plan(line, content)["counts"]["known"] == 1
+
+
+def test_each_clients_batches_are_its_own(start: Start) -> None:
+    line = start()
+
+    def client(*scopes: str) -> httpx.Client:
+        made = line.client.post("/relay/v1/keys", json={"name": "tool", "scopes": scopes}).json()["data"]
+        return httpx.Client(base_url=line.url, headers={"authorization": f"Bearer {made['key']}"}, trust_env=False)
+
+    sheet = comma_separated([HEADER, song(1)])
+    with client("submit", "read") as mine, client("submit", "read") as other, client("operate", "read") as operator:
+        batch = mine.post("/relay/v1/batches", params={"name": "x.csv"}, content=sheet).json()["data"]["id"]
+        url = f"/relay/v1/batches/{batch}"
+        for path in (url, f"{url}/rows", f"{url}/result"):
+            assert [who.get(path).status_code for who in (mine, other, operator)] == [200, 404, 200], path
+        assert other.post(f"{url}/start", json={}).status_code == 404
+    assert charges(line) == 0
 
 
 def test_starting_twice_changes_nothing(start: Start) -> None:
