@@ -90,3 +90,19 @@ def test_rows_that_are_left_alone_are_told_one_by_one_and_why() -> None:
         "1 │ asked before │ Rooftop │ task_1",
     ]
     assert written(lambda console: show_left_alone(console, plan(asked), [asked])) == ""
+
+
+def test_the_price_stands_against_the_balance_with_the_time_it_takes() -> None:
+    quote = {
+        "items": 3,
+        "unit": "credits",
+        "least": 150,
+        "most": 2700,
+        "unknown": 1,
+        "balance": 900,
+        "enough": "perhaps",
+    }
+    quote |= {"seconds": 720.0, "concurrency": 5}
+    told = " ".join(written(lambda console: show_plan(console, {**plan(), "quote": quote}, [])).split())
+    assert "Price: 150 to 2700 credits (and 1 rows that the rate table does not know)" in told
+    assert "; balance: 900, which may not be enough. About 12 min at 5 at a time." in told
