@@ -402,6 +402,11 @@ def test_the_command_lists_what_failed_with_code_message_and_refund(start: Start
     told = CliRunner().invoke(main, ["batch", "run", str(file), "--yes"], env=environ).output
     assert re.search(r"2 .*Song 1 .*processing_\w+: .*\(refunded \d+\).*task_", told), told
     assert "0 done, 1 failed" in told
+    line.faults(fail_rate=0.0)
+    again = CliRunner().invoke(main, ["batch", "run", str(file), "--yes"], env=environ).output
+    assert "Nothing to ask for." in again
+    again = CliRunner().invoke(main, ["batch", "run", str(file), "--yes", "--failed"], env=environ).output
+    assert ("1 done, 0 failed" in again, charges(line)) == (True, 2), again
 
 
 def test_attach_writes_into_a_sheet_only_while_it_is_as_it_was(start: Start) -> None:
