@@ -104,7 +104,7 @@ class Belief:
             wrong = [
                 name
                 for name in RESULTS
-                if row.text(name) != plain(before.get(name)) and self._astray(row, name, key, plainly)
+                if row.text(name) != plain(before.get(name)) and self._astray(row, name, key, plainly, ("id", row.id))
             ]
             if wrong:
                 wrong += self._brought_along(row, before, wrong)

@@ -133,3 +133,20 @@ async def test_a_copy_of_a_row_with_its_neighbours_results_is_put_right_with_it(
         assert desk.row(title)[4:6] == ["succeeded", f"https://cdn.example/{first['id']}.mp4"]
     assert desk.row("Song 2")[4:6] == ["on hold, says Ada", f"https://cdn.example/{second['id']}.mp4"]
     assert len(desk.tasks()) == 2
+
+
+async def test_a_copy_of_a_row_that_was_edited_is_not_asked_for_until_a_person_empties_its_status() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    await desk.turn()
+    desk.put("Song 1", "Format", "9:16")
+    desk.finish(desk.tasks()[0]["id"])
+    desk.before(
+        *[_nothing] * 2,  # its result is written, and copied before it is read again
+        lambda: desk.rows.insert(1, ["Song 1 again", *desk.row("Song 1")[1:]]),
+    )
+    await desk.turn()
+    await desk.turn()
+    assert len(desk.tasks()) == 1
+    assert desk.row("Song 1 again")[4:6] == desk.row("Song 1")[4:6]
+    assert desk.cell("Song 1 again", "beatrelay_id") != desk.cell("Song 1", "beatrelay_id")
