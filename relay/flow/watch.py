@@ -171,7 +171,8 @@ class Watch(Loop):
             taken = await self._taker.take(mine, known, self._cells.scope, self._cells.tab)
             turn.taken += sum(row.task_id is not None for row in taken)
             known |= {row.id: row for row in taken}
-            ids = names(view, free, owners, known, belief.nameless, partial(self._clock.new_id, "row"))
+            new_id = partial(self._clock.new_id, "row")
+            ids = names(view, free, owners, known, belief.nameless, belief.copied, new_id)
             writes = [*repairs, *ids, *await self._results(owners, known, moved)]
             if not writes:
                 return

@@ -32,16 +32,28 @@ def names(
     owners: Mapping[str, SeenRow],
     known: Mapping[str, WatchedRow],
     nameless: Mapping[int, str],
+    copied: Mapping[int, str],
     new_id: Callable[[], str],
 ) -> list[Write]:
-    """An id for every row that has none of its own; its old one if that is known, or if its task tells which it was."""
+    """An id for every row that has none of its own; its old one if that is known, or if its task tells which it was. A
+    copy that says what became of it, but of no task of ours, is told of the one that it was copied from."""
     lost = _lost(view, known, nameless)
-    copied = copies_of(view, owners, known)
-    homeless = [*free, *(row for row in view.rows if row.number in copied)]
+    untold = {
+        row.number: known[copied[row.number]].task_id
+        for row in view.rows
+        if row.text("status") and not row.text("task_id") and copied.get(row.number) in known
+    }
+    copies = copies_of(view, owners, known).keys() | {number for number, task_id in untold.items() if task_id}
+    homeless = [*free, *(row for row in view.rows if row.number in copies)]
     given = {row.number: new_id() for row in homeless if owners.get(row.id) is not row}
     given |= {number: row.id for number, row in lost.items()}
     return [
-        Write(number=row.number, id=row.id, inputs=row.inputs, cells={ROW_ID: given[row.number]})
+        Write(
+            number=row.number,
+            id=row.id,
+            inputs=row.inputs,
+            cells={ROW_ID: given[row.number]} | ({"task_id": task_id} if (task_id := untold.get(row.number)) else {}),
+        )
         for row in view.rows
         if row.number in given
     ]

@@ -34,6 +34,8 @@ class Belief:
         """Whether we emptied a status ourselves since the reading before: an empty one then says nothing of people."""
         self.nameless: dict[int, str] = {}
         """Rows without an id, by number, that are known to be the one of an id which is nowhere else now."""
+        self.copied: dict[int, str] = {}
+        """Rows that came with the id of another, by number, and whose id that is."""
         self._sent: dict[tuple[str, str], set[Key]] = {}
         self._here = Counter[Key]()
         self._late: dict[Key, dict[tuple[str, str], set[Key]]] = {}
@@ -115,9 +117,11 @@ class Belief:
                 self._late.pop(plainly, None)
             cells[key] = dict(row.values)
         unmoved = self._unmoved(view)
-        for row in view.rows:
-            if row.id in unmoved and keys[row.number] != ("id", row.id):
-                row.values[ROW_ID] = ""  # copied along: it gets one of its own
+        copied = [row for row in view.rows if row.id in unmoved and keys[row.number] != ("id", row.id)]
+        others = {inputs for key, inputs in self._inputs.items() if key[0] == "id"}
+        self.copied = {row.number: row.id for row in copied if row.inputs not in others}
+        for row in copied:
+            row.values[ROW_ID] = ""  # it gets one of its own
         self.nameless = {row.number: key[1] for row in view.rows if not row.id and (key := keys[row.number])[0] == "id"}
         self._cells = cells
         self._inputs = {key: row.inputs for row in view.rows if (key := keys[row.number])[0] == "id"}

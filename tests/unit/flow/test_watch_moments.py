@@ -150,3 +150,23 @@ async def test_a_copy_of_a_row_that_was_edited_is_not_asked_for_until_a_person_e
     assert len(desk.tasks()) == 1
     assert desk.row("Song 1 again")[4:6] == desk.row("Song 1")[4:6]
     assert desk.cell("Song 1 again", "beatrelay_id") != desk.cell("Song 1", "beatrelay_id")
+
+
+async def test_a_copy_of_what_had_just_landed_in_a_row_follows_the_task_of_that_row() -> None:
+    desk = Desk()
+    desk.rows += [song(1), song(2)]
+    await desk.turn()
+    first, second = desk.tasks()
+    desk.finish(first["id"])
+    desk.finish(second["id"])
+    desk.before(
+        _nothing,
+        lambda: desk.rows.insert(1, []),  # what is meant for song 2 lands in song 1
+        _nothing,
+        lambda: desk.rows.append(["Song 1 again", *desk.row("Song 1")[1:]]),
+    )
+    await desk.turn()
+    await desk.turn()
+    for title, task in (("Song 1", first), ("Song 2", second), ("Song 1 again", first)):
+        assert desk.row(title)[4:6] == ["succeeded", f"https://cdn.example/{task['id']}.mp4"]
+    assert len(desk.tasks()) == 2
