@@ -98,15 +98,15 @@ class Belief:
     def _values_astray(self, view: View) -> list[Write]:
         repairs: list[Write] = []
         keys = self._keys(view)
+        homes = {inputs: key for key, inputs in self._inputs.items()}
         cells = {key: values for key, values in self._cells.items() if key[0] == "id"}
         self._remember_late(Counter(keys.values()))
         for row in view.rows:
             key, plainly = keys[row.number], ("in", *row.inputs)
+            own = (key, plainly, ("id", row.id), homes.get(row.inputs, key))
             before = self._cells.get(key) or self._cells.get(plainly) or self._copied(row)
             wrong = [
-                name
-                for name in RESULTS
-                if row.text(name) != plain(before.get(name)) and self._astray(row, name, key, plainly, ("id", row.id))
+                name for name in RESULTS if row.text(name) != plain(before.get(name)) and self._astray(row, name, *own)
             ]
             if wrong:
                 wrong += self._brought_along(row, before, wrong)

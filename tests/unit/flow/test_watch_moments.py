@@ -170,3 +170,21 @@ async def test_a_copy_of_what_had_just_landed_in_a_row_follows_the_task_of_that_
     for title, task in (("Song 1", first), ("Song 2", second), ("Song 1 again", first)):
         assert desk.row(title)[4:6] == ["succeeded", f"https://cdn.example/{task['id']}.mp4"]
     assert len(desk.tasks()) == 2
+
+
+async def test_a_row_that_is_copied_and_loses_its_id_at_once_is_not_asked_for_again() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    await desk.turn()
+    desk.put("Song 1", "Format", "9:16")
+    desk.finish(desk.tasks()[0]["id"])
+
+    def copy() -> None:
+        desk.rows.append(["Song 1 again", *desk.row("Song 1")[1:]])
+        desk.put("Song 1", "beatrelay_id", "")
+
+    desk.before(*[_nothing] * 2, copy)
+    await desk.turn()
+    await desk.turn()
+    assert len(desk.tasks()) == 1
+    assert desk.row("Song 1 again")[4:6] == desk.row("Song 1")[4:6]
