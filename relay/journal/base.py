@@ -166,7 +166,8 @@ class Deliveries(Protocol):
     async def claim(self, now: float, limit: int, lease: float, policies: LanePolicies = ...) -> list[Briefing]:
         """Hand out due deliveries, lane by lane and within a lane the longest due first, each with a new fence; the
         attempt is counted before it is made (a probe is not). Each is due again after ``lease`` seconds unless renewed
-        or settled. No lane gets more than its policy, its pauses and its breaker allow."""
+        or settled. No lane gets more than its policy, its pauses and its breaker allow. A lease survives the end of the
+        process; a power cut ends it anyway, and may forget that the attempt was counted."""
         ...
 
     async def renew(self, held: Mapping[str, int], until: float) -> int:

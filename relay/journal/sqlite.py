@@ -108,11 +108,12 @@ class SqliteJournal:
             raise JournalError(f"there is no journal at {path}; start the relay once, or name its folder")
         return cls(path, None, None)
 
-    async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``change`` in the next transaction; returns when it is durable."""
+    async def write(self, change: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
+        """Run ``change`` in the next transaction; returns when it is durable. Not ``lasting``: when it would survive
+        the end of this process, if not a power cut."""
         if self._writer is None:
             raise JournalError("this journal was opened for reading only")
-        return await self._writer.submit(change)
+        return await self._writer.submit(change, lasting=lasting)
 
     async def write_to(self, many: Many, item: Any) -> Any:
         """Hand ``item`` to ``many`` together with its neighbours in the next transaction."""

@@ -69,12 +69,12 @@ class SqliteDeliveries:
 
     async def claim(self, now: float, limit: int, lease: float, policies: LanePolicies = ORDINARY) -> list[Briefing]:
         return await self._journal.write(
-            lambda connection: brief(connection, claim(connection, now, limit, lease, policies))
+            lambda connection: brief(connection, claim(connection, now, limit, lease, policies)), lasting=False
         )
 
     async def renew(self, held: Mapping[str, int], until: float) -> int:
         given = {"until": until, "held": as_json(list(held.items()))}
-        return await self._journal.write(lambda connection: connection.execute(_RENEW, given).rowcount)
+        return await self._journal.write(lambda connection: connection.execute(_RENEW, given).rowcount, lasting=False)
 
     async def settle(self, settlement: Settlement) -> bool:
         return await self._journal.write_to(_settle, settlement)

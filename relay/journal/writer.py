@@ -29,6 +29,7 @@ class _Job(NamedTuple):
     item: Any
     future: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
+    lasting: bool
 
 
 class _Failed(NamedTuple):
@@ -56,6 +57,7 @@ class Writer:
         self._connection = connection
         self._mark = mark
         self._marked = 0
+        self._lasting: bool = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self.last_commit_at = time.time()
@@ -64,22 +66,25 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, write: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+    def submit(self, write: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> "asyncio.Future[T]":
         """Queue ``write``; the future has its result once it is durable, or the exception it raised.
+
+        What is not ``lasting`` is not waited for until it is on the disk: it survives the end of this process, but a
+        power cut may undo it, until the next lasting write. It goes before the lasting ones that wait beside it.
 
         ``write`` runs inside a transaction that others share: it must check before it changes anything, so
         that raising leaves nothing half done.
         """
-        return self.submit_to(_each, write)
+        return self.submit_to(_each, write, lasting=lasting)
 
-    def submit_to(self, many: Many, item: Any) -> "asyncio.Future[Any]":
+    def submit_to(self, many: Many, item: Any, *, lasting: bool = True) -> "asyncio.Future[Any]":
         """Queue ``item`` for ``many``, which gets all neighbouring items at once and returns a result for each:
         what comes in hundreds costs one statement, not hundreds."""
         if self._closed:
             raise JournalError("the journal is closed; nothing more can be written")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._jobs.put(_Job(many, item, future, loop))
+        self._jobs.put(_Job(many, item, future, loop, lasting))
         return future
 
     async def close(self) -> None:
@@ -106,7 +111,9 @@ class Writer:
             if len(batch) >= BUSY:
                 time.sleep(GATHER)
             batch, last = self._drain(first)
-            self._commit(batch)
+            for lasting in (False, True):
+                if jobs := [job for job in batch if job.lasting is lasting]:
+                    self._commit(jobs)
             if last:
                 break
         self._leave()
@@ -147,13 +154,19 @@ class Writer:
 
     def _transaction(self, batch: list[_Job]) -> list[Any]:
         return self._transact(
-            [(many, [job.item for job in jobs]) for many, jobs in groupby(batch, key=attrgetter("many"))]
+            [(many, [job.item for job in jobs]) for many, jobs in groupby(batch, key=attrgetter("many"))],
+            lasting=batch[0].lasting,
         )
 
-    def _transact(self, changes: list[tuple[Many, list[Any]]], *, last: bool = False) -> list[Any]:
+    def _transact(
+        self, changes: list[tuple[Many, list[Any]]], *, last: bool = False, lasting: bool = True
+    ) -> list[Any]:
         results: list[Any] = []
         try:
             self._undo()  # of an earlier one, which could not even be undone
+            if lasting is not self._lasting:
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+                self._lasting = lasting
             self._connection.execute("BEGIN IMMEDIATE")
             if self.condition.trouble:  # a transaction that writes nothing proves nothing
                 _touch(self._connection)

@@ -107,6 +107,11 @@ async def test_commits_are_durable_by_setting(journal: SqliteJournal, tmp_path: 
     mode = await journal.write(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()[0])
     level = await journal.write(lambda connection: connection.execute("PRAGMA synchronous").fetchone()[0])
     assert (mode, level) == ("wal", 2)
+    fleeting = await journal.write(
+        lambda connection: connection.execute("PRAGMA synchronous").fetchone()[0], lasting=False
+    )
+    again = await journal.write(lambda connection: connection.execute("PRAGMA synchronous").fetchone()[0])
+    assert (fleeting, again) == (1, 2), "a lease alone is not worth a flush; what follows it is flushed"
     assert (tmp_path / "journal.db").stat().st_mode & 0o077 == 0
 
 
