@@ -31,12 +31,15 @@ class Belief:
         self._ids: dict[tuple[str, ...], str] = {}
         self._inputs: dict[Key, tuple[str, ...]] = {}
         self.blanked = False
-        """Whether we emptied a status ourselves since the reading before: an empty one then says nothing of people."""
+        """Whether we emptied a status ourselves since the reading before, or are about to: an empty one then says
+        nothing of people."""
         self.nameless: dict[int, str] = {}
         """Rows without an id, by number, that are known to be the one of an id which is nowhere else now."""
         self.copied: dict[int, str] = {}
         """Rows that came with the id of another, by number, and whose id that is."""
         self._sent: dict[tuple[str, str], set[Key]] = {}
+        self._named: dict[str, set[Key]] = {}
+        """What the row of an id was known by when the id was sent; it may say something else by now."""
         self._here = Counter[Key]()
         self._late: dict[Key, dict[tuple[str, str], set[Key]]] = {}
         """What was under way when a row went; who takes the deletion back brings it in again."""
@@ -56,8 +59,9 @@ class Belief:
         it right."""
         self.blanked = ("status", "") in self._sent
         repairs = [*self._ids_astray(view), *self._values_astray(view)]
+        self.blanked |= any(repair.cells.get("status") == "" for repair in repairs)
         if not repairs:
-            self._sent = {}
+            self._sent, self._named = {}, {}
         return repairs
 
     def _note(self, key: Key, values: Mapping[str, Any]) -> None:
@@ -82,13 +86,24 @@ class Belief:
             edited = not before and any(row.inputs) and meant.isdisjoint(here) and not self._emptied(row)
             stray = not any(row.inputs) and row.id in at_home
             if row.id != before and not edited and (stray or self._astray(row, ROW_ID, ("in", *row.inputs))):
-                row.values[ROW_ID] = before
+                row.values[ROW_ID] = before or self._overwritten(row, view)
                 repairs.append(_repair(row, [ROW_ID]))
             else:
+                if row.id:
+                    self._named[row.id] = self._named.get(row.id, set()) | meant
                 self._sent.pop((ROW_ID, row.id), None)  # it has arrived; its row may say something else from now on
         seen = Counter(row.inputs for row in view.rows)
         self._ids = {row.inputs: row.id for row in view.rows if row.id and any(row.inputs) and seen[row.inputs] == 1}
         return repairs
+
+    def _overwritten(self, row: SeenRow, view: View) -> str:
+        """The id that stood where one of ours went astray, in a row that says something else since it was last seen:
+        of those that are nowhere now, the one whose row it shares most with, and at least half of its cells."""
+        if ("in", *row.inputs) in self._cells:
+            return ""
+        ids = {row.id for row in view.rows}
+        alike = [key for key in self._inputs if key[1] not in ids and self._alike(key, row)]
+        return max(sorted(alike), key=lambda key: len(self._shared(key, row)), default=("id", ""))[1]
 
     def _emptied(self, row: SeenRow) -> bool:
         """Whether the row of that id had a task and this one has none, without our doing: it is another one."""
@@ -103,8 +118,10 @@ class Belief:
         self._remember_late(Counter(keys.values()))
         for row in view.rows:
             key, plainly = keys[row.number], ("in", *row.inputs)
-            own = (key, plainly, ("id", row.id), homes.get(row.inputs, key))
-            before = self._cells.get(key) or self._cells.get(plainly) or self._copied(row)
+            named = sorted(self._named.get(row.id, ()))
+            own = (key, plainly, ("id", row.id), homes.get(row.inputs, key), *named)
+            seen = filter(None, (self._cells.get(known) for known in (key, plainly, *named)))
+            before = next(seen, None) or self._copied(row)
             wrong = [
                 name for name in RESULTS if row.text(name) != plain(before.get(name)) and self._astray(row, name, *own)
             ]
@@ -129,9 +146,11 @@ class Belief:
         return repairs
 
     def _copied(self, row: SeenRow) -> Mapping[str, Any]:
-        """What should stand in a row that is new: if it was copied, the same as in the first one."""
+        """What should stand in a row that is new: if it was copied, the same as in the first one. Some of it may have
+        been written over since."""
         first = self._cells.get(("id", row.id), {})
-        return first if row.text("status") and row.text("status") == plain(first.get("status")) else {}
+        told = ("status", "task_id", "video_url")
+        return first if any(row.text(name) and row.text(name) == plain(first.get(name)) for name in told) else {}
 
     def _remember_late(self, here: Counter[Key]) -> None:
         """Rows that are gone since the reading before; one that is empty is as good as another."""

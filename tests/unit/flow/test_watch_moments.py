@@ -188,3 +188,65 @@ async def test_a_row_that_is_copied_and_loses_its_id_at_once_is_not_asked_for_ag
     await desk.turn()
     assert len(desk.tasks()) == 1
     assert desk.row("Song 1 again")[4:6] == desk.row("Song 1")[4:6]
+
+
+async def test_a_row_whose_id_was_overwritten_by_ours_and_that_was_edited_gets_its_own_back() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+
+    def swap() -> None:  # the id that is meant for song 2 lands in song 1, whose result is being written
+        desk.rows[1], desk.rows[2] = desk.rows[2], desk.rows[1]
+
+    desk.before(
+        *[_nothing] * 3,
+        lambda: desk.rows.append(song(2)),
+        swap,
+        lambda: desk.put("Song 1", "Format", "9:16"),
+    )
+    await desk.turn()
+    await desk.turn()
+    first, second = desk.tasks()
+    for title, task in (("Song 1", first), ("Song 2", second)):
+        assert (desk.cell(title, "Status"), desk.cell(title, "Task ID")) == ("queued", task["id"])
+    assert desk.cell("Song 1", "beatrelay_id") != desk.cell("Song 2", "beatrelay_id")
+
+
+async def test_a_copy_that_is_edited_while_it_gets_its_id_is_not_asked_for() -> None:
+    desk = Desk()
+    desk.rows += [song(1), song(2)]
+    await desk.turn()
+    first, second = desk.tasks()
+    desk.finish(first["id"])
+    await desk.turn()
+    desk.finish(second["id"])  # what is written now could be what the copy says
+    desk.before(
+        lambda: desk.rows.append(["Song 1 again", *desk.row("Song 1")[1:]]),
+        _nothing,
+        lambda: desk.put("Song 1 again", "Format", "9:16"),
+    )
+    await desk.turn()
+    await desk.turn()
+    assert len(desk.tasks()) == 2
+    assert desk.row("Song 1 again")[4:8] == desk.row("Song 1")[4:8]
+    desk.put("Song 1 again", "Status", "")
+    await desk.turn()
+    assert len(desk.tasks()) == 3
+
+
+async def test_a_copy_into_which_a_neighbours_status_lands_says_again_what_was_copied() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    await desk.turn()
+    desk.put("Song 1", "Format", "9:16")
+    desk.finish(desk.tasks()[0]["id"])
+    await desk.turn()
+    desk.rows.append(song(2))
+    desk.before(
+        *[_nothing] * 3,
+        lambda: desk.rows.insert(2, ["Song 1 again", *desk.row("Song 1")[1:]]),  # where song 2 stood
+    )
+    await desk.turn()
+    await desk.turn()
+    assert len(desk.tasks()) == 2
+    assert desk.row("Song 1 again")[4:8] == desk.row("Song 1")[4:8]
+    assert desk.cell("Song 2", "Status") == "queued"
