@@ -62,7 +62,7 @@ class InlineJournal(SqliteJournal):
         self._connection = connection
         self._alive = alive
 
-    async def write(self, change: Callable[[sqlite3.Connection], Any]) -> Any:
+    async def write(self, change: Callable[[sqlite3.Connection], Any], *, lasting: bool = True) -> Any:
         return (await self._all(lambda connection, _: [change(connection)], [None]))[0]
 
     async def write_to(self, many: Callable[[sqlite3.Connection, list[Any]], list[Any]], item: Any) -> Any:
