@@ -26,20 +26,21 @@ steps:
 
 
 class Echo:
-    """A receiver that throws everything it got back at the sender, first as an error."""
+    """A receiver that throws everything it got back at the sender, each delivery first as an error."""
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.known: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
         await receive()
-        self.calls += 1
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        status = 200 if headers["webhook-id"] in self.known else 500
+        self.known.add(headers["webhook-id"])
         body = json.dumps({"you sent": headers, "path": scope["path"], "secret": CANARY}).encode()
         kind = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 500 if self.calls == 1 else 200, "headers": kind})
+        await send({"type": "http.response.start", "status": status, "headers": kind})
         await send({"type": "http.response.body", "body": body})
 
 
