@@ -172,7 +172,7 @@ class Writer:
                 _touch(self._connection)
             for many, items in changes:
                 results += many(self._connection, items)
-            rises = last or (bool(changes) and self._mark.due)
+            rises = last or (lasting and bool(changes) and self._mark.due)  # what a power cut undoes is not to be told
             if rises:
                 self._mark.rise(self._connection)
             self._connection.execute("COMMIT")

@@ -93,6 +93,19 @@ async def test_a_kill_at_any_time_is_no_false_alarm(tmp_path: Path, monkeypatch:
     await journal.close()
 
 
+async def test_what_a_power_cut_may_undo_is_not_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark would be ahead of the journal, and the relay would not start again."""
+    monkeypatch.setattr(mark, "EVERY", 0.0)
+    journal = SqliteJournal.open(tmp_path / "journal.db")
+    await write(journal, 1)
+    seen = Mark(tmp_path / "journal.db").seen()
+    assert await journal.deliveries.claim(2.0, 10, 30.0) == []
+    assert Mark(tmp_path / "journal.db").seen() == seen
+    await write(journal, 2)
+    assert Mark(tmp_path / "journal.db").seen() == seen + 1
+    await journal.close()
+
+
 async def test_a_write_that_fails_takes_the_rise_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mark, "EVERY", 0.0)
     journal = SqliteJournal.open(tmp_path / "journal.db")
