@@ -1,22 +1,18 @@
 """Killed at any moment: a copy is whole or not there, and a journal is the old one or the new one."""
 
 import asyncio
-import os
 import random
 import shutil
 import signal
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from relay.backup.restore import put_back
 from relay.backup.take import take
 from relay.journal import SqliteJournal
 from relay.settings import Settings
-from tests.forks import forks
+from tests.forks import dying, forks
 from tests.unit.test_backup import VIDEO, fill
 
 SEEDS = 40
@@ -31,25 +27,13 @@ def warm() -> None:
 
 
 def killed_work(work: str, data: str, folder: str, moment: int) -> None:
-    """Take a copy or put one back, and die at the ``moment``-th call that leaves Python: a statement, a write, a flush,
-    a rename …"""
-    seen = 0
-
-    def count(_frame: FrameType, event: str, what: Any) -> None:
-        nonlocal seen
-        if event == "c_call" and getattr(what, "__module__", None) != "builtins":
-            seen += 1
-            if seen == moment:
-                os.kill(os.getpid(), signal.SIGKILL)
-
+    """Take a copy or put one back, and die at a moment."""
     settings = Settings(data=Path(data))
-    sys.setprofile(count)
-    if work == "take":
-        take(settings, Path(folder), silent)
-    else:
-        put_back(settings, Path(folder), silent, replace=True)
-    sys.setprofile(None)
-    print(seen)
+    with dying(moment):
+        if work == "take":
+            take(settings, Path(folder), silent)
+        else:
+            put_back(settings, Path(folder), silent, replace=True)
 
 
 def a_folder(folder: Path) -> Path:

@@ -2,17 +2,12 @@
 
 import ast
 import asyncio
-import os
 import random
 import shutil
 import signal
 import sqlite3
-import sys
-import threading
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import httpx
 import pytest
@@ -26,7 +21,7 @@ from relay.journal import EndpointRow, SqliteJournal, place_of
 from relay.journal.sqlite_sealed import _PLACES as PLACES
 from relay.settings import Settings
 from relay.vault import Vault, VaultError, new_key, open_vault, read_keys
-from tests.forks import forks
+from tests.forks import dying, forks
 from tests.virtual import VirtualClock
 
 RELAY = Path(__file__).resolve().parents[2] / "relay"
@@ -107,21 +102,9 @@ def test_whatever_is_sealed_anywhere_is_known_to_the_rotation() -> None:
 
 
 def killed_rotation(folder: str, keys: list[str], moment: int) -> None:
-    """Rotate, and die at the ``moment``-th call that leaves Python: a statement, a write, a flush, a rename …"""
-    seen = 0
-
-    def count(_frame: FrameType, event: str, what: Any) -> None:
-        nonlocal seen
-        if event == "c_call" and getattr(what, "__module__", None) != "builtins":
-            seen += 1
-            if seen == moment:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.setprofile(count)
-    sys.setprofile(count)
-    asyncio.run(rotate(settings(Path(folder), keys)))
-    sys.setprofile(None)
-    print(seen)
+    """Rotate, and die at a moment."""
+    with dying(moment):
+        asyncio.run(rotate(settings(Path(folder), keys)))
 
 
 @pytest.mark.parametrize("where", ["file", "environment"])
