@@ -1,21 +1,23 @@
 """Deliveries over the API: what has not arrived, why, and what shall be sent again; and the lanes they take."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Request, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from relay.contract import Data, ErrorEnvelope, Listing
+from relay.flow.dismiss import Dismissed, Reason, dismiss
 from relay.flow.replay import As, Effects, ReplayError
 from relay.journal import UNDELIVERED, DeliveryFilter, DeliveryRow, DeliveryState, LaneRow
 
+from .auth import caller_of
 from .errors import ApiError
 from .parts import TheClock, TheDeliverer, TheJournal, TheReplayer
 
-State = Literal["undelivered", "waiting", "due", "leased", "parked", "done", "dead", "unrouted"]
+State = Literal["undelivered", "waiting", "due", "leased", "parked", "done", "dead", "unrouted", "dismissed"]
 _NO_RECIPE = ResponseSpec(ErrorEnvelope, description="There is no such recipe.", generate_examples=False)
 _NONE = {404: ResponseSpec(ErrorEnvelope, description="There is no such delivery.", generate_examples=False)}
 
@@ -45,8 +47,6 @@ class Selection(Struct, kw_only=True, forbid_unknown_fields=True):
     """Which deliveries are meant: all that fit every condition given. At least one is needed."""
 
     ids: Annotated[list[str], Meta(max_length=1000)] = []
-    state: list[DeliveryState] = msgspec.field(default_factory=lambda: list[DeliveryState](["dead"]))
-    """Only ``dead`` and ``done`` ones can be replayed."""
     recipe: str | None = None
     connection: str | None = None
     task_id: str | None = None
@@ -55,11 +55,33 @@ class Selection(Struct, kw_only=True, forbid_unknown_fields=True):
     until: float | None = None
     error: str | None = None
     """Text that stands in the last error."""
+    confirm: bool = False
+    """False counts what would happen; true does it."""
+
+    def filter(self, states: list[DeliveryState]) -> DeliveryFilter:
+        """For the journal, with ``states``. Raises :class:`ApiError` if there is no condition besides."""
+        names = ("ids", "recipe", "connection", "task_id", "since", "until", "error")
+        wanted = DeliveryFilter(states=states, **{name: getattr(self, name) for name in names})
+        if wanted == DeliveryFilter(states=states):
+            raise ApiError(400, "Say which deliveries: give ids, recipe, connection, task_id, since, until or error.")
+        return wanted
+
+
+class Replay(Selection, kw_only=True, forbid_unknown_fields=True):
+    """Deliveries to be sent again."""
+
+    state: list[DeliveryState] = msgspec.field(default_factory=lambda: list[DeliveryState](["dead"]))
+    """Only ``dead``, ``dismissed`` and ``done`` ones can be replayed."""
     as_: As = msgspec.field(default="same", name="as")
     """``same``: the same id, the recipe as it was; what knows the id does nothing twice. ``new``: an id of its
     own, the recipe of today."""
-    confirm: bool = False
-    """False counts what would happen; true does it."""
+
+
+class Dismissal(Selection, kw_only=True, forbid_unknown_fields=True):
+    """Dead letters to be put aside."""
+
+    reason: Reason
+    """Kept in each one's task record, with whose key it was."""
 
 
 class Backfill(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -134,21 +156,19 @@ class DeliveriesController(Controller):
         return Data(_summary(row))
 
     @post("/deliveries/replay", operation_id="replayDeliveries", summary="Send deliveries again", status_code=200)
-    async def replay(self, data: JSONBody[Selection], replayer: TheReplayer) -> Data[Effects]:
+    async def replay(self, data: JSONBody[Replay], replayer: TheReplayer) -> Data[Effects]:
         """Counts the effects by connector; sends only with ``confirm``."""
-        wanted = DeliveryFilter(
-            ids=data.ids,
-            states=data.state,
-            recipe=data.recipe,
-            connection=data.connection,
-            task_id=data.task_id,
-            since=data.since,
-            until=data.until,
-            error=data.error,
-        )
-        if wanted == DeliveryFilter(states=data.state):
-            raise ApiError(400, "Say which deliveries: give ids, recipe, connection, task_id, since, until or error.")
-        return Data(await replayer.replay(wanted, data.as_, run=data.confirm))
+        return Data(await replayer.replay(data.filter(data.state), data.as_, run=data.confirm))
+
+    @post("/deliveries/dismiss", operation_id="dismissDeliveries", summary="Put dead letters aside", status_code=200)
+    async def dismiss(
+        self, request: Request[Any, Any, Any], data: JSONBody[Dismissal], journal: TheJournal, clock: TheClock
+    ) -> Data[Dismissed]:
+        """Counts them by connector, with the steps that wait behind them; puts them aside only with ``confirm``. They
+        are no longer listed as undelivered, and can still be replayed."""
+        caller = caller_of(request)
+        by, wanted = caller.name or caller.id, data.filter(["dead"])
+        return Data(await dismiss(journal, clock, wanted, reason=data.reason, by=by, run=data.confirm))
 
     @post(
         "/deliveries/backfill",

@@ -160,7 +160,8 @@ def _put_back(settings: Settings, done: PutBack) -> str:
         "  beatrelay tasks list --unconfirmed, then beatrelay tasks settle TASK …",
         *([f"  {held.rows} rows of running batches join them when the relay starts"] if held.rows else []),
         f"Held, because it may have arrived since: {held.deliveries} deliveries",
-        f'  beatrelay deliveries list --state dead --error "{done.restored.reason}"; replay what has not arrived',
+        f'  beatrelay deliveries list --state dead --error "{done.restored.reason}"; replay what has not arrived,'
+        " and dismiss the rest",
         f"  {held.open_tasks} tasks were not over; what they came to before now is held likewise",
     ]
     if done.key:

@@ -12,7 +12,8 @@ import msgspec
 from relay.commands.remote import Api, api_of
 from relay.journal import LaneRow
 
-STATES = ("waiting", "due", "leased", "parked", "done", "dead", "unrouted")
+STATES = ("waiting", "due", "leased", "parked", "done", "dead", "unrouted", "dismissed")
+REPLAYABLE = ("dead", "dismissed", "done")
 _PAGE = 100
 
 
@@ -94,7 +95,7 @@ def show_command(api: Api, delivery: str) -> None:
 
 @deliveries.command("replay")
 @click.argument("ids", nargs=-1, metavar="[DELIVERY]...")
-@click.option("--state", type=click.Choice(("dead", "done")), multiple=True, help="Default: dead; of ids, both.")
+@click.option("--state", type=click.Choice(REPLAYABLE), multiple=True, help="Default: dead; of ids, any.")
 @click.option("--new", is_flag=True, help="As new deliveries by today's recipe; else the same ones, as they were.")
 @click.option("--yes", is_flag=True, help="Do it; without, only the effects are counted.")
 @_filters
@@ -103,12 +104,27 @@ def replay_command(
     api: Api, ids: tuple[str, ...], state: tuple[str, ...], new: bool, yes: bool, **filters: Any
 ) -> None:
     """Send DELIVERY again, or all that fit the options. Shows the effects; --yes carries them out."""
-    body = {name: value for name, value in filters.items() if value is not None}
-    if "task" in body:
-        body["task_id"] = body.pop("task")
-    states = list(state) or (["dead", "done"] if ids else ["dead"])
-    body |= {"ids": list(ids), "state": states, "as": "new" if new else "same", "confirm": yes}
+    states = list(state) or (list(REPLAYABLE) if ids else ["dead"])
+    body = _chosen(ids, filters) | {"state": states, "as": "new" if new else "same", "confirm": yes}
     _tell(api.call("POST", "/relay/v1/deliveries/replay", json=body))
+
+
+@deliveries.command("dismiss")
+@click.argument("ids", nargs=-1, metavar="[DELIVERY]...")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in each one's task record.")
+@click.option("--yes", is_flag=True, help="Do it; without, they are only counted.")
+@_filters
+@click.pass_obj
+def dismiss_command(api: Api, ids: tuple[str, ...], reason: str, yes: bool, **filters: Any) -> None:
+    """Put dead letter DELIVERY aside, or all that fit the options, with the steps that wait behind.
+
+    They are no longer counted as undelivered; a replay still sends them.
+    """
+    body = _chosen(ids, filters) | {"reason": reason, "confirm": yes}
+    told = api.call("POST", "/relay/v1/deliveries/dismiss", json=body)
+    behind = f", {told['behind']} of them behind another" if told["behind"] else ""
+    what = "are dismissed" if told["done"] else "would be dismissed; add --yes to do it"
+    click.echo(f"{told['count']} deliveries {what}{_by(told)}{behind}")
 
 
 @deliveries.command("backfill")
@@ -173,9 +189,19 @@ def _line(one: dict[str, Any]) -> str:
     return f"{one['id']}  {one['state']:8}  {one['task_id']}  {one['recipe']} / {one['step']} → {one['lane']}{error}"
 
 
-def _tell(effects: dict[str, Any]) -> None:
+def _chosen(ids: tuple[str, ...], filters: dict[str, Any]) -> dict[str, Any]:
+    """The part of an order that says which deliveries are meant."""
+    names = {"task": "task_id"}
+    return {"ids": list(ids)} | {names.get(name, name): value for name, value in filters.items() if value is not None}
+
+
+def _by(effects: dict[str, Any]) -> str:
     by = ", ".join(f"{number} {name}" for name, number in sorted(effects["by_connector"].items()))
+    return f" ({by})" if by else ""
+
+
+def _tell(effects: dict[str, Any]) -> None:
     what = "to be sent" if effects["done"] else "would be sent; add --yes to do it"
-    click.echo(f"{effects['count']} deliveries {what}{f' ({by})' if by else ''}")
+    click.echo(f"{effects['count']} deliveries {what}{_by(effects)}")
     for why, number in sorted(effects["skipped"].items()):
         click.echo(f"left out: {number}, {why}")

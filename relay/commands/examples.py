@@ -66,6 +66,8 @@ beatrelay deliveries list --connection team-slack --state dead --error channel_n
 beatrelay deliveries replay --connection team-slack --since 2026-11-25
 # this one, now
 beatrelay deliveries replay dlv_019e2b7c4d1f --yes
+# somebody has seen to these otherwise: with --yes they are counted no more
+beatrelay deliveries dismiss --error 'restored from a copy' --reason 'all of them had arrived'
 # a new recipe for the finishes of the last week
 beatrelay deliveries backfill 'Archive to S3' --since 7d --dry-run
 # what waits where, and what holds it

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, field
 
 from relay.clock import Clock
-from relay.journal import DeliveryFilter, DeliveryRow, Entry, Finish, Journal
+from relay.journal import DeliveryFilter, DeliveryRow, DeliveryState, Entry, Finish, Journal
 from relay.recipe import Recipe, RecipeSet, Renderer, RenderError
 
 from .groups import read_name
@@ -22,6 +22,8 @@ PAGE = 500
 """Deliveries or finishes looked at in one go."""
 
 As = Literal["same", "new"]
+OVER: list[DeliveryState] = ["dead", "done", "dismissed"]
+"""What can be sent again: all else is under way."""
 
 
 class ReplayError(Exception):
@@ -67,14 +69,16 @@ class Replayer:
         self._wake = wake
 
     async def replay(self, wanted: DeliveryFilter, how: As, *, run: bool) -> Effects:
-        """Send dead or done deliveries again: as the ``same`` (same id, the recipe as it was) or as ``new`` ones (an id
-        of their own, the recipe of today)."""
+        """Send what is over again: as the ``same`` (same id, the recipe as it was) or as ``new`` ones (an id of their
+        own, the recipe of today)."""
         effects, before = Effects(done=run), None
         while page := await self._journal.deliveries.find(wanted, PAGE, before):
             before = page[-1].id
-            over = [row for row in page if row.state in ("dead", "done")]
+            over = [row for row in page if row.state in OVER and not _behind(row)]
             for row in page:
-                if row.state not in ("dead", "done"):
+                if _behind(row):
+                    effects.skip("it was dismissed with the step before it: replay that one")
+                elif row.state not in OVER:
                     effects.skip(f"it is {row.state}")
             await (self._same(over, effects) if how == "same" else self._new(over, effects))
         if run and effects.count:
@@ -87,7 +91,9 @@ class Replayer:
                 effects.skip("its recipe's `when` failed: replay it as a new one")
         rows = [row for row in rows if row.use != "when"]
         if effects.done and rows:
-            rows = await self._journal.deliveries.again([row.id for row in rows], self._clock.now())
+            ids, now = [row.id for row in rows], self._clock.now()
+            await self._journal.dismissals.recall(ids, now)
+            rows = await self._journal.deliveries.again(ids, now)
             for row in rows:
                 await self._journal.tasks.note(self._entry(row, "delivery.replayed", how=""))
         effects.add(rows)
@@ -206,3 +212,8 @@ class Replayer:
     def _entry(self, row: DeliveryRow, kind: str, **more: str) -> Entry:
         about = {"delivery": row.id, "recipe": row.recipe, "step": row.step, "use": row.use}
         return Entry(task_id=row.task_id, at=self._clock.now(), kind=kind, data={**about, **more})
+
+
+def _behind(row: DeliveryRow) -> bool:
+    """Whether it was dismissed because it waited for a dead letter."""
+    return row.state == "dismissed" and row.blockers > 0

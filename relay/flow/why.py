@@ -118,6 +118,7 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "delivery.replayed": lambda d: f"to be sent again{d['how']}: {d['recipe']} / {d['step']}",
     "delivery.tried": lambda d: f"{d['by']} asked for a test run: {d['recipe']} / {d['step']} ({d['use']})",
     "delivery.planned": lambda d: f"planned later: {d['recipe']} / {d['step']} ({d['use']})",
+    "delivery.dismissed": lambda d: f"dismissed by {d['by']}: {d['recipe']} / {d['step']} ({d['use']}): {d['reason']}",
     "delivery.held": lambda d: f"held as a dead letter {_delivery(d)}: {d['error']}",
     "delivery.dead": lambda d: f"dead letter {_delivery(d)}: {d['error']}",
 }

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from .batches import BatchStore
 from .connections import ConnectionStore
+from .dismissals import Dismissals
 from .endpoints import EndpointStore, EventStore
 from .keys import KeyStore
 from .lanes import LanePolicies, Lanes
@@ -235,6 +236,9 @@ class Journal(Protocol):
 
     @property
     def deliveries(self) -> Deliveries: ...
+
+    @property
+    def dismissals(self) -> Dismissals: ...
 
     @property
     def ledger(self) -> LedgerStore: ...

@@ -15,8 +15,9 @@ from .occasions import Occasion
 Verdict = Literal["accepted", "stale", "expired", "forged", "unparsable", "oversized"]
 Source = Literal["create", "poll", "webhook"]
 OperationKind = Literal["create", "edit", "compose"]
-DeliveryState = Literal["waiting", "due", "leased", "parked", "done", "dead", "unrouted"]
-"""``parked``: its lane is paused. ``unrouted``: no recipe wanted the finish; nothing is to be done, but it is found."""
+DeliveryState = Literal["waiting", "due", "leased", "parked", "done", "dead", "unrouted", "dismissed"]
+"""``parked``: its lane is paused. ``dismissed``: a dead letter that a person put aside, or a step behind one.
+``unrouted``: no recipe wanted the finish; nothing is to be done, but it is found."""
 OperationState = Literal["queued", "sending", "accepted", "unconfirmed", "refused", "abandoned", "cancelled"]
 """``queued``: surely not at the provider. ``sending``: it may be; due again when its lease ends or a repeat is due."""
 
@@ -285,7 +286,7 @@ class DeliveryFilter(Struct, kw_only=True, frozen=True):
 
 
 UNDELIVERED: list[DeliveryState] = ["waiting", "due", "leased", "parked", "dead", "unrouted"]
-"""All that has not arrived."""
+"""All that has not arrived, and that nobody has put aside."""
 
 
 class Pulse(Struct, kw_only=True):

@@ -27,6 +27,7 @@ from .restored import Restored
 from .sqlite_batches import SqliteBatches
 from .sqlite_connections import SqliteConnections
 from .sqlite_deliveries import SqliteDeliveries
+from .sqlite_dismissals import SqliteDismissals
 from .sqlite_endpoints import SqliteEndpoints
 from .sqlite_events import SqliteEvents
 from .sqlite_keys import SqliteKeys
@@ -67,6 +68,7 @@ class SqliteJournal:
         self.receipts = SqliteReceipts(self)
         self.tasks = SqliteTasks(self)
         self.deliveries = SqliteDeliveries(self)
+        self.dismissals = SqliteDismissals(self)
         self.ledger = SqliteLedger(self)
         self.queue = SqliteQueue(self)
         self.batches = SqliteBatches(self)

@@ -19,7 +19,7 @@ _MOST_ARGUMENTS = 500
 TASK_COLUMNS = (
     "tasks.id AS task_id, tasks.status, tasks.observed, tasks.created_at, tasks.finished_at,"
     " tasks.confirmed, EXISTS (SELECT 1 FROM deliveries WHERE deliveries.task_id = tasks.id"
-    " AND deliveries.recipe = 'archive' AND deliveries.state NOT IN ('done', 'dead')) AS archiving,"
+    " AND deliveries.recipe = 'archive' AND deliveries.state NOT IN ('done', 'dead', 'dismissed')) AS archiving,"
     " (SELECT media.id || '/' || media.name FROM media WHERE media.task_id = tasks.id"
     " AND media.revision = tasks.revision AND media.position = 0) AS media"
 )

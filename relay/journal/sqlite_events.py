@@ -16,7 +16,8 @@ _WAITS = frozenset({"waits_for"})
 _SEND_AGAIN = (
     insert("deliveries", DeliveryRow, skip=_WAITS)
     + " ON CONFLICT (event_id, recipe, step, replay) DO UPDATE SET state = 'due', due_at = excluded.due_at,"
-    " failures = 0, error = NULL, blockers = 0, updated_at = excluded.updated_at WHERE state IN ('done', 'dead')"
+    " failures = 0, error = NULL, blockers = 0, updated_at = excluded.updated_at"
+    " WHERE state IN ('done', 'dead', 'dismissed')"
 )
 
 

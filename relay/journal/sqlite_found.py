@@ -33,7 +33,7 @@ _AGAIN = (
     " WHERE id IN (SELECT value FROM json_each(:ids)) AND state IN ('dead', 'done') AND use <> 'when' RETURNING *"
 )
 _ANY = ("deliveries", "1")
-_OPEN: tuple[DeliveryState, ...] = ("waiting", "due", "parked", "dead", "unrouted")
+_OPEN: tuple[DeliveryState, ...] = ("waiting", "due", "parked", "dead", "unrouted", "dismissed")
 _BY_STATE: dict[DeliveryState, tuple[str, str]] = {
     "leased": ("deliveries INDEXED BY deliveries_lane_state", f"{PARKED_OR_LEASED} AND state = 'leased'"),
     "done": ("deliveries", "state = 'done'"),

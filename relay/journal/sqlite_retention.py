@@ -6,7 +6,7 @@ that is polled, an operation that is not settled. Tasks, finishes, their deliver
 
 import sqlite3
 
-_OVER = "('done', 'unrouted')"
+_OVER = "('done', 'unrouted', 'dismissed')"
 """Deliveries that nobody waits for."""
 _QUIET = (
     "tasks.next_poll_at IS NULL AND tasks.finished_at IS NOT NULL"  # noqa: S608 (ours)

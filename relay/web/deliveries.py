@@ -1,8 +1,8 @@
-"""Deliveries: what has not arrived and why, and sending it again after its effects were counted."""
+"""Deliveries: what has not arrived and why; sending it again, or putting it aside, after that was counted."""
 
 import datetime as dt
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Controller, Request, Response, get, post
 from litestar.params import QueryParameter
@@ -10,11 +10,12 @@ from litestar.response import Template
 from msgspec import Struct, field, structs
 
 from relay.api.parts import TheClock, TheDeliverer, TheJournal, TheReplayer
-from relay.flow.replay import As, ReplayError
+from relay.flow.dismiss import Reason, dismiss
+from relay.flow.replay import OVER, As, ReplayError
 from relay.journal import UNDELIVERED, DeliveryFilter, DeliveryRow, DeliveryState
 
 from .forms import form
-from .gate import back
+from .gate import back, visitor_of
 
 PAGE = 50
 CAUSES = 500
@@ -27,11 +28,12 @@ STATES: dict[str, list[DeliveryState]] = {
     "parked": ["parked"],
     "unrouted": ["unrouted"],
     "done": ["done"],
+    "dismissed": ["dismissed"],
 }
 
 
 class Wanted(Struct):
-    """What is looked at, and which of it is to be sent again."""
+    """What is looked at, and which of it is to be sent again or put aside."""
 
     show: str = "not arrived"
     recipe: str = ""
@@ -43,6 +45,12 @@ class Wanted(Struct):
     """Those that were ticked; none: all that fit."""
     how: As = "same"
     confirm: bool = False
+
+
+class Dismissing(Wanted):
+    """Dead letters to be put aside."""
+
+    reason: Reason | Literal[""] = ""
 
 
 class Backfilling(Struct):
@@ -106,11 +114,24 @@ class DeliveryPages(Controller):
     async def replay(self, request: Request[Any, Any, Any], replayer: TheReplayer) -> Response[Any]:
         """First a count of the effects; then, when that was confirmed, the sending."""
         wanted = await form(request, Wanted)
-        chosen = DeliveryFilter(ids=wanted.id, states=["dead", "done"]) if wanted.id else _again(filter_of(wanted))
+        chosen = DeliveryFilter(ids=wanted.id, states=OVER) if wanted.id else _again(filter_of(wanted))
         effects = await replayer.replay(chosen, wanted.how, run=wanted.confirm)
         if not wanted.confirm:
             return Template("replay.html", context={"wanted": wanted, "effects": effects})
         return back("/deliveries", f"{effects.count} sent again. This list shows them until they arrive.")
+
+    @post("/dismiss", status_code=200)
+    async def dismiss(
+        self, request: Request[Any, Any, Any], journal: TheJournal, clock: TheClock
+    ) -> Response[Any] | Template:
+        """First a count, and the question why; then, when that was confirmed, they are put aside."""
+        wanted = await form(request, Dismissing)
+        chosen = DeliveryFilter(ids=wanted.id) if wanted.id else filter_of(wanted)
+        run, by = wanted.confirm and wanted.reason != "", visitor_of(request).name
+        told = await dismiss(journal, clock, chosen, reason=wanted.reason, by=by, run=run)
+        if not run:
+            return Template("dismiss.html", context={"wanted": wanted, "told": told})
+        return back("/deliveries", f"{told.count} dismissed. They can still be sent again.")
 
     @post("/backfill", status_code=200)
     async def backfill(self, request: Request[Any, Any, Any], replayer: TheReplayer, clock: TheClock) -> Response[Any]:
@@ -159,7 +180,7 @@ def filter_of(wanted: Wanted) -> DeliveryFilter:
 
 def _again(wanted: DeliveryFilter) -> DeliveryFilter:
     """Of what is looked at, only what can be sent again."""
-    states: list[DeliveryState] = [state for state in wanted.states if state in ("dead", "done")]
+    states: list[DeliveryState] = [state for state in wanted.states if state in OVER]
     return structs.replace(wanted, states=states or ["dead"])
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from relay.clock import minted_at, sortable
 from relay.flow.batches import Batches
+from relay.flow.dismiss import dismiss
 from relay.flow.intake import Origin
 from relay.flow.occasions import Batch
 from relay.flow.settle import Settler
-from relay.journal import BatchRow, Receipt, Restored, SheetRow
+from relay.journal import BatchRow, DeliveryFilter, Receipt, Restored, SheetRow
 from tests.watched import Desk as SheetDesk
 from tests.watched import song
 
@@ -205,3 +206,13 @@ async def test_a_batch_that_ended_before_is_not_told_by_itself(lines: Any) -> No
     assert await line.work_off() == []
     assert await line.herald.batch_completed(Batch("bat_2", "June", 1, 0, 75), now + 1)
     assert await line.work_off() == ["June: 1 done, 0 failed"]
+
+
+async def test_what_is_held_can_be_put_aside_with_what_waits_behind_it(door: Door) -> None:
+    await door.tell("succeeded", **video(door.clock.now() - 100))
+    wanted = DeliveryFilter(error=SAID)
+    told = await dismiss(door.journal, door.clock, wanted, reason="had arrived", by="Ada", run=True)
+    assert (told.count, told.behind) == (2, 1)
+    assert await states(door) == {"archive": "due", "first": "dismissed", "second": "dismissed"}
+    pulse = await door.journal.pulse()
+    assert (pulse.dead_deliveries, pulse.pending_deliveries) == (0, 1), "only our own store is still to be served"
