@@ -38,6 +38,8 @@ class Belief:
         self.copied: dict[int, str] = {}
         """Rows that came with the id of another, by number, and whose id that is."""
         self._sent: dict[tuple[str, str], set[Key]] = {}
+        self._last: dict[tuple[Key, str], str] = {}
+        """What was sent last, by row and name: something else that was sent for a row before is not its own any more."""
         self._named: dict[str, set[Key]] = {}
         """What the row of an id was known by when the id was sent; it may say something else by now."""
         self._here = Counter[Key]()
@@ -67,12 +69,13 @@ class Belief:
     def _note(self, key: Key, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
             self._sent.setdefault((name, plain(value)), set()).add(key)
+            self._last[key, name] = plain(value)
 
     def _astray(self, row: SeenRow, name: str, *keys: Key) -> bool:
         """Whether what stands there was sent by us, but for another row."""
         value = (name, row.text(name))
         meant = self._sent.get(value, set()).union(*(self._late.get(key, {}).get(value, ()) for key in keys))
-        return bool(meant) and meant.isdisjoint(keys)
+        return bool(meant) and not any(key in meant and self._last.get((key, name)) == value[1] for key in keys)
 
     def _ids_astray(self, view: View) -> list[Write]:
         """An id in a row that had another one, or that it was not meant for while that one is still there. One that is

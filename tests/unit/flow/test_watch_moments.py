@@ -250,3 +250,21 @@ async def test_a_copy_into_which_a_neighbours_status_lands_says_again_what_was_c
     assert len(desk.tasks()) == 2
     assert desk.row("Song 1 again")[4:8] == desk.row("Song 1")[4:8]
     assert desk.cell("Song 2", "Status") == "queued"
+
+
+async def test_what_was_sent_for_a_row_earlier_and_lands_in_it_from_a_neighbour_is_not_taken_for_a_persons() -> None:
+    desk = Desk()
+    desk.rows += [song(1), song(2)]
+    desk.line.faults.extend([None, None, None, None, "cut"])  # "queued", for both
+    await desk.turn()
+    first, second = desk.tasks()
+    desk.finish(first["id"])
+    desk.rows.append(["", *[""] * 9, desk.cell("Song 2", "beatrelay_id")])  # to be put right, so that all is kept in mind
+    desk.before(
+        _nothing,
+        lambda: desk.rows.insert(1, []),  # song 2's "queued" lands in song 1
+    )
+    await desk.turn()
+    await desk.turn()
+    for title, task, status in (("Song 1", first, "succeeded"), ("Song 2", second, "queued")):
+        assert (desk.cell(title, "Status"), desk.cell(title, "Task ID")) == (status, task["id"])
