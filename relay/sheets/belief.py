@@ -39,12 +39,12 @@ class Belief:
         """Rows that came with the id of another, by number, and whose id that is."""
         self._sent: dict[tuple[str, str], set[Key]] = {}
         self._last: dict[tuple[Key, str], str] = {}
-        """What was sent last, by row and name: something else that was sent for a row before is not its own any more."""
+        """What was sent last, by row and name: what was sent for it before that is not its own any more."""
         self._named: dict[str, set[Key]] = {}
         """What the row of an id was known by when the id was sent; it may say something else by now."""
         self._here = Counter[Key]()
         self._late: dict[Key, dict[tuple[str, str], set[Key]]] = {}
-        """What was under way when a row went; who takes the deletion back brings it in again."""
+        """What was under way when a row went, by id and by inputs; who takes the deletion back brings it in again."""
         for row_id, values in sent.items():
             self._note(("id", row_id), values)
 
@@ -96,7 +96,8 @@ class Belief:
                     self._named[row.id] = self._named.get(row.id, set()) | meant
                 self._sent.pop((ROW_ID, row.id), None)  # it has arrived; its row may say something else from now on
         seen = Counter(row.inputs for row in view.rows)
-        self._ids = {row.inputs: row.id for row in view.rows if row.id and any(row.inputs) and seen[row.inputs] == 1}
+        self._ids = {said: row_id for said, row_id in self._ids.items() if said not in seen}  # an undo may come
+        self._ids |= {row.inputs: row.id for row in view.rows if row.id and any(row.inputs) and seen[row.inputs] == 1}
         return repairs
 
     def _overwritten(self, row: SeenRow, view: View) -> str:
@@ -118,7 +119,7 @@ class Belief:
         keys = self._keys(view)
         homes = {inputs: key for key, inputs in self._inputs.items()}
         cells = {key: values for key, values in self._cells.items() if key[0] == "id"}
-        self._remember_late(Counter(keys.values()))
+        self._remember_late(Counter(key for row in view.rows for key in {keys[row.number], ("in", *row.inputs)}))
         for row in view.rows:
             key, plainly = keys[row.number], ("in", *row.inputs)
             named = sorted(self._named.get(row.id, ()))

@@ -259,7 +259,7 @@ async def test_what_was_sent_for_a_row_earlier_and_lands_in_it_from_a_neighbour_
     await desk.turn()
     first, second = desk.tasks()
     desk.finish(first["id"])
-    desk.rows.append(["", *[""] * 9, desk.cell("Song 2", "beatrelay_id")])  # to be put right, so that all is kept in mind
+    desk.rows.append(["", *[""] * 9, desk.cell("Song 2", "beatrelay_id")])  # to be put right: all is kept in mind
     desk.before(
         _nothing,
         lambda: desk.rows.insert(1, []),  # song 2's "queued" lands in song 1
@@ -268,3 +268,27 @@ async def test_what_was_sent_for_a_row_earlier_and_lands_in_it_from_a_neighbour_
     await desk.turn()
     for title, task, status in (("Song 1", first, "succeeded"), ("Song 2", second, "queued")):
         assert (desk.cell(title, "Status"), desk.cell(title, "Task ID")) == (status, task["id"])
+
+
+async def test_a_row_that_an_undo_brings_back_with_its_neighbours_id_and_results_is_rid_of_them() -> None:
+    desk = Desk()
+    desk.rows += [song(1, "round"), song(2)]
+    await desk.turn()
+    (task,) = desk.tasks()
+    desk.finish(task["id"])
+    desk.rows.append(song(3))
+    gone: list[list[Any]] = []
+    desk.before(
+        _nothing,
+        lambda: desk.rows.insert(1, []),  # song 2's result lands in song 1, and song 3's id in song 2
+        _nothing,
+        lambda: desk.rows.insert(1, ["Song 1 again", *desk.row("Song 1")[1:]]),  # so does what puts song 2 right
+        lambda: gone.append(desk.rows.pop(desk.rows.index(desk.row("Song 1")))),
+    )
+    await desk.turn()
+    desk.rows.append(gone[0])
+    await desk.turn()
+    await desk.turn()
+    assert desk.row("Song 1")[4:8] == ["invalid", "", "", ""]
+    assert desk.row("Song 2")[4:6] == ["succeeded", f"https://cdn.example/{task['id']}.mp4"]
+    assert len({desk.cell(f"Song {number}", "beatrelay_id") for number in (1, 2, 3)}) == 3
