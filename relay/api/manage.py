@@ -6,10 +6,10 @@ import msgspec
 from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from relay.contract import Data, ErrorEnvelope, Listing
-from relay.flow.settle import Decision, Question, SettleError
+from relay.flow.settle import Decision, Question, Settled, SettleError, Sweeping
 from relay.flow.why import Story, as_json, tell
 from relay.journal import TaskRow
 
@@ -44,6 +44,18 @@ class Settlement(Struct):
     """The provider's id of the task, to adopt it."""
 
 
+class Sweep(Struct, forbid_unknown_fields=True):
+    """One decision on many tasks: on all that fit every condition given. At least one is needed."""
+
+    decision: Sweeping
+    """``resubmit`` (send them again, at the risk of paying twice) or ``abandon``."""
+    task_ids: Annotated[list[str], Meta(max_length=1000)] = []
+    error: str = ""
+    """Text that stands in the reason that ``GET /relay/v1/unconfirmed`` tells."""
+    confirm: bool = False
+    """False counts what would happen; true does it."""
+
+
 class ManageController(Controller):
     """Support records."""
 
@@ -66,6 +78,19 @@ class ManageController(Controller):
         """Operations whose answer was lost where a repeat could cost twice. The relay adopts a task by itself when a
         webhook leaves no doubt; all else waits here."""
         return Data(Listing(await settler.questions()))
+
+    @post(
+        "/unconfirmed/settle",
+        operation_id="settleUnconfirmed",
+        summary="Settle many unconfirmed tasks",
+        status_code=200,
+    )
+    async def settle_unconfirmed(self, data: JSONBody[Sweep], settler: TheSettler) -> Data[Settled]:
+        """Counts them; decides only with ``confirm``. To adopt a task that was accepted after all, settle it alone."""
+        if not (data.task_ids or data.error):
+            raise ApiError(400, "Say which: give task_ids or error.")
+        settled = await settler.settle_many(data.decision, set(data.task_ids), data.error, run=data.confirm)
+        return Data(settled)
 
     @post(
         "/tasks/{task_id:str}/settle",

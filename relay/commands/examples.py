@@ -116,6 +116,8 @@ beatrelay tasks list --unconfirmed
 beatrelay tasks settle task_019e2b7c4d1f --adopt task_of_theirs
 # it is not there: ask for it again
 beatrelay tasks settle task_019e2b7c4d1f --resubmit
+# Beat API has none of what a restore holds: with --yes all of it is asked for again
+beatrelay tasks settle --error 'restored from a copy' --resubmit
 # it waits in the queue, and nobody wants it any more
 beatrelay tasks cancel task_019e2b7c4d1f
 # before all others

@@ -1,6 +1,7 @@
 """``beatrelay tasks``: what a person does to tasks, over the running relay's own API."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,25 +32,44 @@ def list_command(api: Api, unconfirmed: bool, limit: int) -> None:
 
 
 @tasks.command("settle")
-@click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
+@click.argument("tasks", nargs=-1, metavar="[TASK]...")
 @click.option("--adopt", metavar="PROVIDER_ID", help="It was accepted: this is Beat API's id of it (of one TASK only).")
 @click.option("--resubmit", is_flag=True, help="It was not accepted: send it again.")
 @click.option("--abandon", is_flag=True, help="Give it up: it ends as failed.")
+@click.option("--error", default="", metavar="TEXT", help="All (of the TASKs) that have TEXT in their reason.")
+@click.option("--yes", is_flag=True, help="With --error: do it; without, they are only counted.")
 @click.pass_obj
-def settle_command(api: Api, tasks: tuple[str, ...], adopt: str | None, resubmit: bool, abandon: bool) -> None:
+def settle_command(
+    api: Api, tasks: tuple[str, ...], adopt: str | None, resubmit: bool, abandon: bool, error: str, yes: bool
+) -> None:
     """Settle TASK, whose create was sent and never heard of again, or is held after a restore; or several of them.
 
     Look at Beat API's dashboard first: --resubmit pays again if the first one was accepted after all.
     """
     if sum((adopt is not None, resubmit, abandon)) != 1:
         raise click.UsageError("decide one: --adopt PROVIDER_ID, --resubmit or --abandon")
-    if adopt is not None and len(tasks) > 1:
+    if not (tasks or error):
+        raise click.UsageError("say which: TASK, or --error TEXT")
+    if adopt is not None and (len(tasks) != 1 or error):
         raise click.UsageError("--adopt names one task at Beat API, so it takes one TASK")
     decision = "adopt" if adopt is not None else "resubmit" if resubmit else "abandon"
-    body = {"decision": decision, "provider_id": adopt}
+    if error:
+        _sweep(api, {"decision": decision, "task_ids": list(tasks), "error": error, "confirm": yes})
+        return
     for task in tasks:
+        body = {"decision": decision, "provider_id": adopt}
         settled = api.call("POST", f"/relay/v1/tasks/{task}/settle", json=body)
         click.echo(f"{settled['id']}: {settled['status']}")
+
+
+def _sweep(api: Api, body: dict[str, Any]) -> None:
+    told = api.call("POST", "/relay/v1/unconfirmed/settle", json=body)
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(told["by_kind"].items()))
+    verb = "sent again" if body["decision"] == "resubmit" else "given up"
+    what = f"are {verb}" if told["done"] else f"would be {verb}; add --yes to do it"
+    click.echo(f"{told['count']} operations {what}{f' ({kinds})' if kinds else ''}")
+    if told["skipped"]:
+        click.echo(f"left out: {told['skipped']}, something else became of them meanwhile")
 
 
 @tasks.command("cancel")

@@ -4,14 +4,15 @@ A person may decide any of these. By itself the relay only ever adopts, and only
 claims, made in the very seconds in which exactly one such operation was under way.
 """
 
+from collections.abc import Collection
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from relay.clock import Clock
 from relay.contract import ErrorBody, Task, asked_as
-from relay.journal import Change, Entry, Journal, Operation, TaskRow
+from relay.journal import Change, Conflict, Entry, Journal, Operation, TaskRow
 from relay.providers import Missing, Provider, Refused, Told
 
 from .intake import refusal
@@ -26,6 +27,8 @@ PATIENCE = 60.0
 """Seconds between two looks when no webhook comes."""
 
 Decision = Literal["adopt", "resubmit", "abandon"]
+Sweeping = Literal["resubmit", "abandon"]
+"""What can be decided of many at once."""
 
 
 class SettleError(Exception):
@@ -44,6 +47,18 @@ class Question(Struct):
     operation: str
     sent_at: float | None
     reason: str | None
+
+
+class Settled(Struct):
+    """What a decision on many comes to."""
+
+    count: int = 0
+    by_kind: dict[str, int] = field(default_factory=dict[str, int])
+    """How many creates, edits and composes."""
+    done: bool = False
+    """False: this is only what would happen."""
+    skipped: int = 0
+    """Left out because something else became of them at that very moment."""
 
 
 class Settler(Loop):
@@ -76,13 +91,23 @@ class Settler(Loop):
             raise SettleError(409, f"only a create can be adopted; this is a {operation.kind}: --resubmit or --abandon")
         if decision == "adopt":
             await self._adopt_by_hand(task, operation, provider_id)
-        elif decision == "resubmit":
-            again = replace(operation, state="queued", due_at=self._clock.now(), error=None)
-            await self._journal.tasks.apply(
-                Change(task=task, operation=again, history=[self._entry(task, operation, "operation.resubmitted")])
-            )
         else:
-            await self._abandon(task, operation)
+            await self._sweep(task, operation, decision)
+
+    async def settle_many(self, decision: Sweeping, task_ids: Collection[str], error: str, *, run: bool) -> Settled:
+        """Carry one decision out for all of these tasks (none named: for every one) that have ``error`` in their
+        reason. Without ``run`` they are only counted."""
+        settled = Settled(done=run)
+        for task, operation in await self._open():
+            fits = error.casefold() in (operation.error or "").casefold()
+            if not fits or (task_ids and task.id not in task_ids):
+                continue
+            if run and not await self._sweep_fresh(task.id, operation.id, decision):
+                settled.skipped += 1
+                continue
+            settled.count += 1
+            settled.by_kind[operation.kind] = settled.by_kind.get(operation.kind, 0) + 1
+        return settled
 
     async def step(self) -> float:
         """Look once whether an unclaimed webhook answers an open question."""
@@ -139,6 +164,26 @@ class Settler(Loop):
         settled = replace(operation, state="accepted", due_at=None, error=None, settled_at=self._clock.now())
         await self._journal.tasks.note(self._entry(task, operation, kind, provider_id=told.task.id))
         await self._observer.observe(task, told, "create", settled)
+
+    async def _sweep_fresh(self, task_id: str, operation_id: str, decision: Sweeping) -> bool:
+        """False: a webhook, or another person, was faster."""
+        task = await self._journal.tasks.get(task_id)
+        found = [one for one in await self._journal.tasks.operations(task_id) if one.id == operation_id]
+        if task is None or not found or found[0].state != "unconfirmed":
+            return False
+        try:
+            await self._sweep(task, found[0], decision)
+        except Conflict:
+            return False
+        return True
+
+    async def _sweep(self, task: TaskRow, operation: Operation, decision: Sweeping) -> None:
+        if decision == "abandon":
+            await self._abandon(task, operation)
+            return
+        again = replace(operation, state="queued", due_at=self._clock.now(), error=None)
+        entry = self._entry(task, operation, "operation.resubmitted")
+        await self._journal.tasks.apply(Change(task=task, operation=again, history=[entry]))
 
     async def _abandon(self, task: TaskRow, operation: Operation) -> None:
         settled = replace(operation, state="abandoned", due_at=None, settled_at=self._clock.now())

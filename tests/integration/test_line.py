@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -358,6 +359,30 @@ def test_a_person_may_resubmit_or_abandon(start: Start) -> None:
     assert (task["status"], task["error_code"]) == ("failed", "abandoned")
     assert settle(line, second, decision="abandon") == 409
     assert settle(line, second, decision="forget") == 400
+
+
+def test_many_are_settled_by_one_word_after_a_count(start: Start) -> None:
+    line = start(hears=False)
+    tasks = [lost(line)[0] for _ in range(2)]
+
+    def swept(**body: Any) -> httpx.Response:
+        return line.client.post("/relay/v1/unconfirmed/settle", json={"decision": "abandon", **body})
+
+    reason = line.client.get("/relay/v1/unconfirmed").json()["data"]["data"][0]["reason"]
+    counted = swept(error=reason).json()["data"]
+    assert counted == {"count": 2, "by_kind": {"create": 2}, "done": False, "skipped": 0}
+    assert swept(error="restored from a copy").json()["data"]["count"] == 0
+    assert [swept().status_code, swept(decision="adopt", error="x").status_code] == [400, 400]
+    assert swept(task_ids=tasks[:1], confirm=True).json()["data"]["done"]
+    assert [line.task(task)["status"] for task in tasks] == ["failed", "queued"]
+    words = ["tasks", "--url", line.url, "settle", "--error", reason, "--resubmit"]
+    environ = {"BEATAPI_API_KEY": KEY}
+    told = CliRunner().invoke(main, words, env=environ).output
+    assert "1 operations would be sent again; add --yes to do it (1 create)" in told
+    assert line.ledger()["creates"] == 2
+    assert "1 operations are sent again" in CliRunner().invoke(main, [*words, "--yes"], env=environ).output
+    line.until(tasks[1], "task.observed")
+    assert line.ledger()["creates"] == 3
 
 
 def test_the_command_line_settles_too(start: Start) -> None:
