@@ -28,6 +28,7 @@ from .connection_kinds import (
     secret_keys,
     split,
 )
+from .connection_memory import ConnectionMemory, Tested
 from .lanes import policy, without
 
 FILE = "beatrelay.toml"
@@ -61,6 +62,8 @@ class ConnectionView(Struct):
     updated_at: float | None = None
     lost: bool = False
     """Its secrets were sealed with a key that is lost, and have to be given again."""
+    tested: Tested | None = None
+    """``null``: not since it was last changed."""
 
 
 class Connections:
@@ -79,6 +82,7 @@ class Connections:
         self._store, self._lanes = journal.connections, journal.lanes
         self._clock = clock
         self._vault = vault
+        self._memory = ConnectionMemory(journal, clock, vault)
         self._connectors = connectors
         self._kinds = {name: values.get(KIND) for name, values in fixed.items()}
         self._fixed = {name: {key: values[key] for key in values if key != KIND} for name, values in fixed.items()}
@@ -149,11 +153,12 @@ class Connections:
         """All that can be used, by name."""
         stored = [row for row in await self._store.all() if row.name not in self._fixed]
         views = [*map(self._view_of_file, self._fixed), *map(self._view, stored)]
-        return sorted(views, key=lambda view: view.name)
+        return [await self._with_test(view) for view in sorted(views, key=lambda view: view.name)]
 
     async def view(self, name: str) -> ConnectionView:
         """One of them. Raises :class:`BadConnection`."""
-        return self._view_of_file(name) if name in self._fixed else self._view(await self._known(name))
+        view = self._view_of_file(name) if name in self._fixed else self._view(await self._known(name))
+        return await self._with_test(view)
 
     async def put(self, name: str, connector: str, values: Values) -> ConnectionView:
         """Store a connection, whole; what failed through it before is tried at once. Raises :class:`BadConnection`
@@ -192,7 +197,7 @@ class Connections:
         self._usable = {known: values for known, values in self._usable.items() if known[0] != name}
 
     async def test(self, name: str, connector: str | None = None) -> tuple[bool, str]:
-        """Try it, without lasting effect: whether it works, and a sentence for people."""
+        """Try it, without lasting effect there: whether it works, and a sentence for people. It is remembered."""
         kind = (self._kinds[name] if name in self._fixed else (await self._known(name)).connector) or connector
         if kind is None:
             raise BadConnection(
@@ -200,6 +205,11 @@ class Connections:
             )
         if kind not in self._connectors:
             raise self._no_connector(kind)
+        works, message = await self._try(name, kind)
+        await self._memory.test(name, works=works, message=message)
+        return works, message
+
+    async def _try(self, name: str, kind: str) -> tuple[bool, str]:
         try:
             return True, await self._connectors[kind].check(await self.use(name, kind), self._http)
         except DeliveryError as error:
@@ -261,6 +271,10 @@ class Connections:
         values = self._values(row)
         secrets = {key: mask(value) for key, value in values.items() if key not in shown}
         return ConnectionView(row.name, row.connector, "stored", shown, secrets, row.updated_at)
+
+    async def _with_test(self, view: ConnectionView) -> ConnectionView:
+        view.tested = await self._memory.tested(view.name, view.updated_at or 0.0)
+        return view
 
     def _view_of_file(self, name: str) -> ConnectionView:
         values, secret = self._fixed[name], set(self._secrets_in_file(name))

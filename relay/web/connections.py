@@ -46,6 +46,8 @@ class Health(Struct):
     parked: int = 0
     held_until: float | None = None
     """Unix seconds: it asked to be left alone until then."""
+    test: str | None = None
+    """Why the last test failed, if nothing has arrived since."""
 
 
 class ConnectionPages(Controller):
@@ -61,7 +63,7 @@ class ConnectionPages(Controller):
         others = [name for name in connections.forms() if name not in {one.connector for one in GUIDES.values()}]
         context: dict[str, Any] = {
             "connections": views,
-            "health": {view.name: fares.get(view.name, Health()) for view in views},
+            "health": fares,
             "uses": {view.name: uses(shelf.recipes, view.name) for view in views},
             "guides": {**GUIDES, **{name: guide_of(name) for name in others}},
         }
@@ -173,7 +175,17 @@ def health_of(lanes: list[LaneRow], used: list[LaneUse], now: float) -> dict[str
 
 async def _fares(journal: Journal, views: Sequence[ConnectionView], now: float) -> dict[str, Health]:
     used = await journal.lanes.uses([view.name for view in views], NEWEST)
-    return health_of(await journal.lanes.all(), used, now)
+    fares = health_of(await journal.lanes.all(), used, now)
+    return {view.name: _with_test(fares.get(view.name, Health()), view) for view in views}
+
+
+def _with_test(health: Health, view: ConnectionView) -> Health:
+    """A test that failed says more than that nothing was sent yet, or that what was sent before arrived."""
+    tested = view.tested
+    if tested is not None and not tested.works and tested.at > (health.done_at or 0.0):
+        health.test = tested.message
+        health.state = "test failed" if health.state in ("unused", "ok") else health.state
+    return health
 
 
 async def _known(connections: Connections, name: str) -> ConnectionView:
@@ -227,7 +239,7 @@ async def _page(
         "guide": chosen,
         "fields": shown,
         "left": place(problems, shown),
-        "health": fares.get(view.name, Health()),
+        "health": fares[view.name],
         "uses": uses(shelf.recipes, view.name),
         "files": await recipe_files.names(),
         "dead": await journal.deliveries.find(DeliveryFilter(states=["dead"], lane=view.name), 5),

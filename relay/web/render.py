@@ -44,7 +44,19 @@ TONES = {
         "half_open",
         "doubtful",
     },
-    "bad": {"failed", "dead", "refused", "forged", "unparsable", "oversized", "invalid", "disabled", "open", "revoked"},
+    "bad": {
+        "failed",
+        "dead",
+        "refused",
+        "test failed",
+        "forged",
+        "unparsable",
+        "oversized",
+        "invalid",
+        "disabled",
+        "open",
+        "revoked",
+    },
 }
 """The colour of a state; what is in none is quiet. The word itself is always written too."""
 

@@ -26,6 +26,13 @@ steps:
   tell: { use: http, connection: my-tool, with: { body: { id: "{{ event.id }}" } } }
 """
 
+KEEP_MINE = """\
+name: Keep
+on: task.succeeded
+steps:
+  keep: { use: folder, connection: my-shelf, with: { path: "{{ task.id }}.mp4" } }
+"""
+
 
 def stored(line: Line, browser: Browser, **more: str) -> str:
     """A connection to the receiver, made by the form; gives the page that follows."""
@@ -242,3 +249,37 @@ def test_a_connection_leads_to_the_recipes_that_use_it(start: Start, browsers: O
     line.relay.shelf.recipes = load_folder(folder)
     assert '<a href="/recipes/two.yaml">Two steps</a> / one' in browser.see("/connections/my-tool")
     assert "Two steps" in browser.see("/recipes/two.yaml")
+
+
+def test_a_test_that_failed_is_told_until_something_arrives_or_the_connection_changes(
+    start: Start, browsers: Open, tmp_path: Path
+) -> None:
+    line = start(KEEP_MINE)
+    browser = signed_in(line, browsers(line))
+    shelf = tmp_path / "mounted"
+    shelf.touch()  # no folder
+    browser.fill("/connections", **{"kind": "folder", "name": "my-shelf", "with.root": str(shelf)})
+    why = f"nothing can be written to {shelf}"
+    listed = html.unescape(browser.see("/connections"))
+    assert '<span class="state bad">test failed</span>' in listed
+    assert f"The last test failed: {why}" in listed
+    assert ">unused<" not in listed.partition("my-shelf")[2].partition("</tr>")[0]
+    assert f"failed: {why}" in html.unescape(browser.see("/connections/my-shelf"))
+    tested = line.client.get("/relay/v1/connections/my-shelf").json()["data"]["tested"]
+    assert (tested["works"], why in tested["message"]) == (False, True)
+    shelf.unlink()
+    browser.fill("/connections/my-shelf/test")
+    assert ">test failed<" not in browser.see("/connections"), "a later test worked"
+    shelf.touch()
+    browser.fill("/connections/my-shelf/test")
+    assert ">test failed<" in browser.see("/connections")
+    shelf.unlink()
+    line.until(line.create(), "delivery.done", 2)
+    assert ">test failed<" not in browser.see("/connections"), "something has arrived since"
+    shelf.rename(tmp_path / "moved")
+    shelf.touch()
+    browser.fill("/connections/my-shelf/test")
+    assert ">test failed<" in browser.see("/connections"), "what arrived before says less"
+    settings = {"root": str(tmp_path / "moved")}
+    line.client.put("/relay/v1/connections/my-shelf", json={"connector": "folder", "settings": settings})
+    assert ">test failed<" not in browser.see("/connections"), "the connection is another one now"
