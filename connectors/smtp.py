@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from typing import Any, Literal
 
 from .base import Reject, Retry
+from .smtp_advice import Stage, with_next_step
 
 Tls = Literal["starttls", "tls", "none"]
 PORTS: dict[Tls, int] = {"starttls": 587, "tls": 465, "none": 25}
@@ -40,7 +41,8 @@ def send(server: Server, message: EmailMessage, recipients: Sequence[str]) -> di
         except smtplib.SMTPRecipientsRefused as error:
             raise _all_refused(error.recipients) from error
         except smtplib.SMTPResponseException as error:
-            raise _refusal(error.smtp_code, _words(error.smtp_error)) from error
+            stage: Stage = "sender" if isinstance(error, smtplib.SMTPSenderRefused) else "mail"
+            raise _refusal(stage, error.smtp_code, _words(error.smtp_error)) from error
         except smtplib.SMTPNotSupportedError as error:
             raise Reject(f"{server.host} cannot take this mail: {error}") from error
         except (smtplib.SMTPException, OSError) as error:
@@ -94,11 +96,13 @@ def _session(server: Server) -> _Session:
     except ssl.SSLCertVerificationError as error:
         raise Retry(f"the certificate of {server.host} cannot be trusted: {error.verify_message}") from error
     except smtplib.SMTPAuthenticationError as error:
-        raise Retry(f"{server.host} does not accept the user and password: {_words(error.smtp_error)}") from error
+        told = with_next_step("login", error.smtp_code, _words(error.smtp_error))
+        raise Retry(f"{server.host} does not accept the user and password: {error.smtp_code} {told}") from error
     except smtplib.SMTPNotSupportedError as error:
         raise Reject(f"{server.host} cannot do what the connection asks: {error}") from error
     except smtplib.SMTPResponseException as error:
-        raise Retry(f"{server.host} answered {error.smtp_code} {_words(error.smtp_error)}") from error
+        told = with_next_step("login", error.smtp_code, _words(error.smtp_error))
+        raise Retry(f"{server.host} answered {error.smtp_code} {told}") from error
     except (smtplib.SMTPException, OSError) as error:
         raise Retry(f"{server.host}:{server.port} cannot be reached: {_said(error)}") from error
     return session
@@ -118,11 +122,11 @@ def _all_refused(recipients: dict[str, tuple[int, bytes]]) -> Retry | Reject:
     """5xx for everybody is final; one 4xx among them may pass."""
     worst = min(recipients.values(), key=lambda answer: answer[0])
     who = ", ".join(recipients)
-    return _refusal(worst[0], f"for {who}: {_words(worst[1])}")
+    return _refusal("recipient", worst[0], _words(worst[1]), f"for {who}: ")
 
 
-def _refusal(code: int, words: str) -> Retry | Reject:
-    said = f"the mail server answered {code} {words}"
+def _refusal(stage: Stage, code: int, words: str, whom: str = "") -> Retry | Reject:
+    said = f"the mail server answered {code} {whom}{with_next_step(stage, code, words)}"
     return Reject(said) if code >= 500 else Retry(said)
 
 

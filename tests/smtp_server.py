@@ -28,7 +28,14 @@ class Mailbox:
         self.mails: list[EmailMessage] = []
         self.envelopes: list[Any] = []
         self.rcpt: dict[str, str] = {}
+        self.sender = ""
         self.answers: list[str] = []
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802 (the server's own word)
+        if self.sender:
+            return self.sender
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802 (the server's own word)
         if address in self.rcpt:
@@ -70,9 +77,14 @@ def certificate(folder: Path) -> Path:
 
 
 @contextmanager
-def mail_server(mailbox: Mailbox, *, tls: str = "none", pem: Path | None = None, login: str = "") -> Iterator[int]:
-    """Serve ``mailbox``; gives the port. ``tls``: none, starttls or tls. ``login``: the only password that is right."""
+def mail_server(
+    mailbox: Mailbox, *, tls: str = "none", pem: Path | None = None, login: str = "", most: int = 0
+) -> Iterator[int]:
+    """Serve ``mailbox``; gives the port. ``tls``: none, starttls or tls. ``login``: the only password that is right.
+    ``most``: the largest mail, in bytes."""
     options: dict[str, Any] = {"server_hostname": "localhost"}
+    if most:
+        options["data_size_limit"] = most
     if pem is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)

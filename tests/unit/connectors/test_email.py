@@ -36,6 +36,14 @@ async def deliver(
         return await Email().deliver(config, Delivery(**{**known, **more}))
 
 
+async def refused(box: Mailbox, words: str, **more: Any) -> str:
+    """What is told of a delivery that the server refuses; its own ``words`` are in it, whole."""
+    with mail_server(box) as port, pytest.raises((Reject, Retry)) as caught:
+        await deliver(config(**more), connection(port))
+    assert words in str(caught.value)
+    return str(caught.value)
+
+
 class TestMail:
     async def test_text_and_html_arrive_under_a_name_of_their_own(self) -> None:
         box = Mailbox()
@@ -124,6 +132,72 @@ class TestRefusals:
         with mail_server(box) as port, pytest.raises(error, match=r"for mia@example\.com"):
             await deliver(config(), connection(port))
 
+    @pytest.mark.parametrize(
+        ("answer", "todo"),
+        [
+            ("421 too many connections", "let less through at once: the connection's `per_minute`"),
+            ("451 greylisted", "it is tried again, and as a rule that is enough"),
+            ("452 4.3.1 no space", "it is tried again, and as a rule that is enough"),
+            ("550 5.7.1 looks like spam", "see that the SPF and DKIM records of the sender's domain"),
+            ("552 5.3.4 message too big", "lower the step's `attach_limit_mb`"),
+        ],
+    )
+    async def test_beside_its_words_on_the_mail_stands_what_to_do(self, answer: str, todo: str) -> None:
+        box = Mailbox()
+        box.answers = [answer]
+        assert todo in await refused(box, answer)
+
+    @pytest.mark.parametrize(
+        ("answer", "todo"),
+        [
+            ("450 4.2.0 greylisted", "it is tried again, and as a rule that is enough"),
+            ("550 5.1.1 no such user", "look at the address in the step's `to`, `cc` and `bcc`"),
+            ("553 not a valid mailbox", "look at the address in the step's `to`, `cc` and `bcc`"),
+            ("550 5.7.1 relaying denied", "give the connection a `user` and a `password`"),
+            ("554 5.7.1 blocked by policy", "SPF and DKIM"),
+            ("552 5.2.2 mailbox full", "they have to make room"),
+        ],
+    )
+    async def test_beside_its_words_on_a_recipient_stands_what_to_do(self, answer: str, todo: str) -> None:
+        box = Mailbox()
+        box.rcpt = {"mia@relay.example.com": answer}
+        assert todo in await refused(box, answer.partition(" ")[2], to="mia@relay.example.com")
+
+    @pytest.mark.parametrize(
+        ("answer", "todo"),
+        [
+            ("530 5.7.0 Must issue a STARTTLS command first", "set the connection's `tls` to `starttls` (port 587)"),
+            ("530 5.7.0 Authentication required", "give the connection a `user` and a `password`"),
+            ("550 5.7.60 client has no right to send as this sender", "the connection's `sender`"),
+            ("553 5.7.1 sender address rejected: not owned by user", "the connection's `sender`"),
+            ("421 4.7.0 try again later", "it is tried again"),
+        ],
+    )
+    async def test_beside_its_words_on_the_sender_stands_what_to_do(self, answer: str, todo: str) -> None:
+        box = Mailbox()
+        box.sender = answer
+        assert todo in await refused(box, answer)
+
+    async def test_a_server_that_says_its_limit_is_not_sent_more(self) -> None:
+        with mail_server(Mailbox(), most=1000) as port, pytest.raises(Reject) as caught:
+            await deliver(config(text="x" * 2000), connection(port))
+        assert "552 " in str(caught.value)
+        assert "lower the step's `attach_limit_mb`" in str(caught.value)
+
+    async def test_a_server_that_wants_tls_or_a_login_first_says_how_to_get_in(self, tmp_path: Path) -> None:
+        with mail_server(Mailbox(), tls="starttls", pem=certificate(tmp_path)) as port, pytest.raises(Reject) as plain:
+            await deliver(config(), connection(port))
+        assert "530 " in str(plain.value)
+        assert "set the connection's `tls` to `starttls`" in str(plain.value)
+        with mail_server(Mailbox(), login="hunter22") as port, pytest.raises(Reject) as unknown:
+            await deliver(config(), connection(port))
+        assert "give the connection a `user` and a `password`" in str(unknown.value)
+
+    async def test_words_that_no_rule_knows_stand_alone(self) -> None:
+        box = Mailbox()
+        box.answers = ["571 go away"]
+        assert (await refused(box, "571 go away")).endswith("571 go away")
+
     async def test_a_private_address_is_refused_like_everywhere(self) -> None:
         box = Mailbox()
         with mail_server(box) as port, pytest.raises(RefusedAddress, match="not a public address"):
@@ -159,7 +233,7 @@ class TestTls:
             await deliver(config(), known)
             async with guarded_client(Egress(["localhost"])) as client:
                 said = await Email().check(known, client)
-            with pytest.raises(Retry, match="does not accept the user and password") as caught:
+            with pytest.raises(Retry, match=r"does not accept the user and password: 535 .*app password") as caught:
                 await deliver(config(), {**known, "password": "wrong-one"})
         assert "TLSv1" in said
         assert "wrong-one" not in str(caught.value)
