@@ -21,6 +21,12 @@ class ConnectorConfig(Struct, forbid_unknown_fields=True, kw_only=True):
     A misspelt key is an error, so that a recipe never quietly does less than it says.
     """
 
+    @classmethod
+    def asks(cls, settings: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG003 (for others)
+        """Keys of the connection that a step needs though not every connection has to have them, each with what happens
+        without. ``settings`` is its ``with:``, templates not filled in. For ``beatrelay recipes check``."""
+        return {}
+
 
 class ConnectionSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     """Base of every connector's ``Connection``: what a named connection holds, all of it text.

@@ -8,6 +8,8 @@ from msgspec import field
 
 from connectors.base import SECRET, ConnectionSettings, ConnectorConfig, Reject
 
+COMPOSE = "beatrelay_compose"
+"""The ``action_id`` of a button that composes; its ``value`` is ``task.approval_url``."""
 MOST_BLOCKS = 50
 TEXT_LIMIT = 40_000
 
@@ -27,6 +29,13 @@ class SlackConfig(ConnectorConfig):
     file: Literal["none", "message", "thread", "channel"] = "none"
     """Where to show the MP4 itself: nowhere, in the message, as a reply to it, or in the channel. Where Slack does not
     show a file in a message that was there before, it becomes a reply."""
+
+    @classmethod
+    def asks(cls, settings: Mapping[str, Any]) -> dict[str, str]:
+        """A button that decides is worth as much as the signature of its click."""
+        if COMPOSE.encode() not in msgspec.json.encode(settings.get("blocks")):
+            return {}
+        return {"signing_secret": "no click could be told to come from Slack, so its button would do nothing"}
 
 
 class SlackConnection(ConnectionSettings):

@@ -21,7 +21,7 @@ from relay.flow.connections import Connections
 from relay.flow.workbench import NoPreview, Workbench
 from relay.journal import SqliteJournal
 from relay.log import hide
-from relay.recipe import Preview, Problem, Recipe, RecipeErrors, check_text, load_folder, parse
+from relay.recipe import Known, Preview, Problem, Recipe, RecipeErrors, check_text, load_folder, parse
 from relay.recipe.errors import suggestion
 from relay.recipe.gallery import SCHEMA, gallery, own_copy
 from relay.recipe.schema import TITLE, schema
@@ -42,8 +42,8 @@ def check_command(path: Path, config: Path) -> None:
     settings and, where there is a journal, the stored ones."""
     settings = _settings(config)
     # where nothing is set up yet, nobody can say which connections there will be
-    kinds = asyncio.run(_kinds(settings)) if config.exists() or _remembers(settings) else None
-    problems = [problem for file in _files(path) for problem in _wrong(file, kinds)]
+    known = asyncio.run(_known(settings)) if config.exists() or _remembers(settings) else None
+    problems = [problem for file in _files(path) for problem in _wrong(file, known)]
     if problems:
         raise click.ClickException(_listed(problems))
     found = _read(path)  # what is wrong with them together, such as a name that two have
@@ -159,9 +159,9 @@ async def _previewed(recipe: Recipe, task_id: str | None, settings: Settings) ->
         raise click.ClickException(f"the stored secrets cannot be read, and so not be blanked: {error}") from error
 
 
-async def _kinds(settings: Settings) -> dict[str, str | None]:
+async def _known(settings: Settings) -> dict[str, Known]:
     async with _connections(settings) as (_, connections):
-        return await connections.kinds()
+        return await connections.known()
 
 
 @asynccontextmanager
@@ -202,13 +202,13 @@ def _files(path: Path) -> list[Path]:
     return sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
 
 
-def _wrong(file: Path, kinds: Mapping[str, str | None] | None) -> list[Problem]:
+def _wrong(file: Path, known: Mapping[str, Known] | None) -> list[Problem]:
     """All that is wrong with one file, if it is text at all."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         return [Problem(str(file), 1, 1, f"the file is not UTF-8 text: {error.reason}")]
-    return check_text(text, str(file), _configs(), kinds)[1]
+    return check_text(text, str(file), _configs(), known)[1]
 
 
 def _read(path: Path) -> list[Recipe]:

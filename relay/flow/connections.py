@@ -14,6 +14,7 @@ from relay.clock import Clock
 from relay.journal import LOST, Journal, LanePolicy, place_of
 from relay.journal.connections import ConnectionRow
 from relay.log import hide
+from relay.recipe import Known
 from relay.recipe.errors import suggestion
 from relay.vault import Vault, VaultError
 
@@ -145,9 +146,16 @@ class Connections:
         self._usable[name, connector] = values, without(values)
         return self._usable[name, connector][1]
 
-    async def kinds(self) -> dict[str, str | None]:
-        """Whose each of them is; ``None`` for one of the file's that does not say."""
-        return {row.name: row.connector for row in await self._store.all()} | self._kinds
+    async def known(self) -> dict[str, Known]:
+        """Whose each of them is and which keys it has, for the check of recipes."""
+        stored = {row.name: Known(row.connector, self._keys(row)) for row in await self._store.all()}
+        return stored | {name: Known(self._kinds[name], _given(values)) for name, values in self._fixed.items()}
+
+    def _keys(self, row: ConnectionRow) -> frozenset[str] | None:
+        try:
+            return None if row.secrets == LOST else _given(self._values(row))
+        except VaultError:
+            return None
 
     async def views(self) -> list[ConnectionView]:
         """All that can be used, by name."""
@@ -300,6 +308,10 @@ class Connections:
 
 def _again(name: str) -> str:
     return f"on its page, or by `beatrelay connections set {name} KEY=?`"
+
+
+def _given(values: Values) -> frozenset[str]:
+    return frozenset(key for key, value in values.items() if value)
 
 
 def _text(values: Any) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from connectors.base import DeliveryError
+from connectors.slack.settings import COMPOSE
 from connectors.slack.signature import genuine
 from relay.clock import Clock
 from relay.recipe.filters import slack
@@ -24,8 +25,6 @@ from .connections import Connections
 from .loop import log
 from .storyboard import StoryboardProblem, Storyboards, shots_of
 
-COMPOSE = "beatrelay_compose"
-"""The ``action_id`` of a button that composes; its ``value`` is ``task.approval_url``."""
 TRIES, WAIT = 3, 2.0
 """How often the message is tried to be changed, and the seconds between two tries."""
 _HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")

@@ -45,13 +45,13 @@ class Workbench:
 
     async def check_text(self, source: str, file: str = NAMELESS) -> tuple[Recipe | None, list[Problem]]:
         """The recipe that ``source`` is, if it can be read, and everything that is wrong with it."""
-        kinds = await self._connections.kinds()
-        return await asyncio.to_thread(check_text, source, file, self._configs, kinds)
+        known = await self._connections.known()
+        return await asyncio.to_thread(check_text, source, file, self._configs, known)
 
     async def check(self, recipes: RecipeSet) -> list[Problem]:
         """What would make recipes that could be read fail."""
-        kinds = await self._connections.kinds()
-        return [problem for recipe in recipes for problem in check(recipe, self._configs, kinds)]
+        known = await self._connections.known()
+        return [problem for recipe in recipes for problem in check(recipe, self._configs, known)]
 
     async def preview(self, recipe: Recipe, task_id: str | None = None) -> list[Preview]:
         """What ``recipe`` would do: for a sample of each of its events, or for each that a real task had. Raises

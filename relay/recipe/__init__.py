@@ -1,6 +1,6 @@
 """Reads recipes: what shall happen with a finish, as YAML with sandboxed Jinja."""
 
-from .check import check, check_text
+from .check import Known, check, check_text
 from .errors import Problem, RecipeErrors, RenderError, UnknownRecipe
 from .load import load_folder, parse
 from .model import EVENTS, SCHEDULE, Match, Recipe, RecipeSet, Retries, Schedule, Step
@@ -12,6 +12,7 @@ __all__ = [
     "EVENTS",
     "SCHEDULE",
     "Call",
+    "Known",
     "Match",
     "Preview",
     "Problem",

@@ -1,6 +1,6 @@
 """Finds, before a recipe runs, what would make it fail: names out of reach, wrong connectors, missing settings."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -19,12 +19,22 @@ _environment = TemplateEnvironment()
 
 Configs = Mapping[str, type[msgspec.Struct]]
 """The settings of each connector, by its name."""
-Kinds = Mapping[str, str | None]
-"""The connector of each connection, by its name; ``None`` for one that does not say."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is known of a connection."""
+
+    connector: str | None = None
+    """``None``: it does not say."""
+    keys: frozenset[str] | None = None
+    """What it holds; ``None``: nobody can tell."""
+
+
+Connections = Mapping[str, Known]
 
 
 def check_text(
-    source: str, file: str, connectors: Configs, connections: Kinds | None = None
+    source: str, file: str, connectors: Configs, connections: Connections | None = None
 ) -> tuple[Recipe | None, list[Problem]]:
     """The recipe that ``source`` is, if it can be read, and everything that is wrong with it."""
     try:
@@ -35,7 +45,7 @@ def check_text(
     return (None if problems else recipe), found
 
 
-def check(recipe: Recipe, connectors: Configs, connections: Kinds | None = None) -> list[Problem]:
+def check(recipe: Recipe, connectors: Configs, connections: Connections | None = None) -> list[Problem]:
     """Everything that is wrong with a recipe that could be read, besides what :func:`.load.parse` refuses.
     ``connections`` are those that exist (``None``: not checked)."""
     document = read(recipe.source, recipe.file)
@@ -73,7 +83,7 @@ def _step(
     path: Path,
     step: Step,
     connectors: Configs,
-    connections: Kinds | None,
+    connections: Connections | None,
 ) -> list[Problem]:
     config = connectors.get(step.use)
     if config is None:
@@ -99,6 +109,7 @@ def _step(
     ]
     if connections is not None and step.connection is not None:
         problems += _connection(document, path, step, step.connection, connections)
+        problems += _asked(document, path, step, config, connections)
     return problems
 
 
@@ -124,18 +135,41 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _connection(document: Document, path: Path, step: Step, name: str, connections: Kinds) -> list[Problem]:
+def _connection(document: Document, path: Path, step: Step, name: str, connections: Connections) -> list[Problem]:
     if name not in connections:
         made = f"`beatrelay connections add {name} {step.use} …`"
         hint = f"{suggestion(name, connections)} or make it: {made}".lstrip()
         return [document.problem((*path, "connection"), f"there is no connection {name!r}", hint)]
-    kind = connections[name]
+    kind = connections[name].connector
     if kind in (None, step.use):
         return []
-    fitting = sorted(other for other, its in connections.items() if its == step.use)
+    fitting = sorted(other for other, its in connections.items() if its.connector == step.use)
     hint = f"there is: {', '.join(fitting)}" if fitting else f"`beatrelay connections add NAME {step.use} …` makes one"
     what = f"the connection {name!r} is one for {kind}, but the step uses {step.use}"
     return [document.problem((*path, "connection"), what, hint)]
+
+
+def _asked(
+    document: Document, path: Path, step: Step, config: type[msgspec.Struct], connections: Connections
+) -> list[Problem]:
+    """What the step's settings need in its connection. Another one's will do: two may belong to the same app."""
+    known = connections.get(step.connection or "")
+    asks: Callable[[Mapping[str, Any]], dict[str, str]] | None = getattr(config, "asks", None)
+    if known is None or known.keys is None or asks is None:
+        return []
+    fitting = [other.keys for other in connections.values() if other.connector in (None, step.use)]
+    missing = {
+        key: why for key, why in asks(step.with_).items() if not any(keys is None or key in keys for keys in fitting)
+    }
+    hint = f"add it: `beatrelay connections set {step.connection}"
+    return [
+        document.problem(
+            (*path, "connection"),
+            f"the connection {step.connection!r} has no `{key}`: {why}",
+            f"{hint} {key}=?`, on its page, or where it stands in beatrelay.toml",
+        )
+        for key, why in missing.items()
+    ]
 
 
 def _names(

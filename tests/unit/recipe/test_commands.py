@@ -1,6 +1,7 @@
 """``beatrelay recipes``: begin, look, try; nothing is ever sent or overwritten."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,20 @@ def test_a_recipe_of_the_gallery_is_copied_once_and_passes_the_check(tmp_path: P
     assert (tmp_path / "zapier.yaml").read_text().endswith("# mine\n")
     assert "1 recipe is fine" in run("check", str(tmp_path), "--config", str(tmp_path / "none.toml")).output
     assert "did you mean 'zapier'?" in run("new", "zappier", "--folder", str(tmp_path)).output
+
+
+def test_buttons_whose_clicks_nobody_could_verify_are_told_of(tmp_path: Path) -> None:
+    run("new", "slack-approve-storyboard", "--folder", str(tmp_path))
+    settings = tmp_path / "beatrelay.toml"
+    checked = ("check", str(tmp_path / "slack-approve-storyboard.yaml"), "--config", str(settings))
+    settings.write_text('[connections.team-slack]\nconnector = "slack"\ntoken = "xoxb-1"\n')
+    told = run(*checked)
+    assert told.exit_code == 1
+    assert "the connection 'team-slack' has no `signing_secret`: no click could be told" in told.output
+    assert re.search(r"storyboard.yaml:\d+:17: ", told.output), "where the step names it"
+    assert "`beatrelay connections set team-slack signing_secret=?`" in told.output
+    settings.write_text(settings.read_text() + 'signing_secret = "8f742231b10e8888abcd99yyyzzz85a5"\n')
+    assert run(*checked).exit_code == 0
 
 
 def test_a_copy_names_its_schema_which_stands_beside_it(tmp_path: Path) -> None:

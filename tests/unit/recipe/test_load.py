@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import discover
-from relay.recipe import Recipe, RecipeErrors, Renderer, check, check_text, load_folder, parse
+from relay.recipe import Known, Recipe, RecipeErrors, Renderer, check, check_text, load_folder, parse
+from relay.recipe.gallery import gallery
 from relay.recipe.reach import sample, sample_step
 
 GOOD = """\
@@ -214,10 +215,32 @@ class TestCheck:
         ],
     )
     def test_what_would_fail_is_found_before(self, old: str, new: str, says: str, hint: str) -> None:
-        problems = check(parse(GOOD.replace(old, new, 1), "r.yaml"), CONFIGS, {"hook": None})
+        problems = check(parse(GOOD.replace(old, new, 1), "r.yaml"), CONFIGS, {"hook": Known()})
         found = [problem for problem in problems if says in str(problem)]
         assert found, problems
         assert hint in found[0].hint
+
+    @pytest.mark.parametrize(
+        ("known", "wrong"),
+        [
+            ({"team-slack": Known("slack", frozenset({"token"}))}, True),
+            ({"team-slack": Known("slack", frozenset())}, True),
+            ({"team-slack": Known("slack", frozenset({"token", "signing_secret"}))}, False),
+            ({"team-slack": Known("slack", None)}, False),
+            (
+                {
+                    "team-slack": Known("slack", frozenset({"webhook_url"})),
+                    "same-app": Known("slack", frozenset({"signing_secret"})),
+                },
+                False,
+            ),
+        ],
+    )
+    def test_what_the_settings_ask_of_the_connection_is_looked_for(self, known: dict[str, Known], wrong: bool) -> None:
+        recipe = parse(gallery()["slack-approve-storyboard"].read_text(), "r.yaml")
+        assert ["has no `signing_secret`" in str(one) for one in check(recipe, CONFIGS, known)] == [True] * wrong
+        plain = parse(SLACK, "r.yaml")
+        assert check(plain, CONFIGS, {name: Known("slack", frozenset()) for name in ("team-slack", "chat")}) == []
 
     def test_a_step_sees_only_what_is_done_before_it(self) -> None:
         two = GOOD + '  late: { use: http, with: { url: "{{ steps.tell.url }}" } }\n'
