@@ -128,7 +128,7 @@ class BatchPages(Controller):
                 defaults=pairs(given.defaults.splitlines(), "default"),
             )
         except (SheetError, ApiError) as error:
-            return await again(f"{_name(file)} cannot be planned: {error}".rstrip(".") + ".")
+            return await again(f"{_name(file)} cannot be planned: {error}".rstrip(".") + ".", unread=True)
         return Redirect(f"/batches/{planned.id}", status_code=303)
 
     @get("/{batch_id:str}")
@@ -193,7 +193,16 @@ class BatchPages(Controller):
         return result_file(sheets, batch := await _known(sheets, batch_id), await batches.results(batch))
 
 
-async def _list(journal: TheJournal, shelf: TheShelf, before: str | None, given: Given, problem: str = "") -> Template:
+async def _list(
+    journal: TheJournal,
+    shelf: TheShelf,
+    before: str | None,
+    given: Given,
+    problem: str = "",
+    *,
+    unread: bool = False,
+) -> Template:
+    """``unread``: a sheet was given, and it may be that it has to be read another way."""
     rows = await journal.batches.recent(BATCHES + 1, before)
     context = {
         "batches": rows[:BATCHES],
@@ -202,6 +211,7 @@ async def _list(journal: TheJournal, shelf: TheShelf, before: str | None, given:
         "given": given,
         "recipes": sorted(recipe.name for recipe in shelf.recipes),
         "problem": problem,
+        "unread": unread,
     }
     return Template("batches.html", context=context, status_code=400 if problem else 200)
 

@@ -1,9 +1,13 @@
 """Whole pieces of work, from the first click to what comes of it."""
 
+import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+import pytest
+from openpyxl import Workbook
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser_pages import Start
 from tests.integration.conftest import REQUEST, Line, wait_for
@@ -58,6 +62,49 @@ def test_a_sheet_is_dropped_planned_started_and_comes_back_with_its_videos(start
     assert text.count("succeeded") == 2
     assert text.count(".mp4") >= 2
     assert len(line.ledger()["charges"]) == 2
+
+
+def workbook() -> FilePayload:
+    """Two sheets, and the songs are on the second."""
+    book = Workbook()
+    book.active.title = "Read me"  # type: ignore[union-attr]  (a new book has a sheet)
+    book.active.append(["Hello"])  # type: ignore[union-attr]
+    songs = book.create_sheet("Songs")
+    for line in SHEET.splitlines()[:2]:
+        songs.append(line.split(","))
+    packed = io.BytesIO()
+    book.save(packed)
+    return {"name": "songs.xlsx", "mimeType": "application/octet-stream", "buffer": packed.getvalue()}
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
+def test_the_wrong_sheet_leads_to_where_another_is_chosen(start: Start, admin: Admin, script: bool) -> None:
+    line = start()
+    visit = admin(line)
+    visit.expected = ["400 (Bad Request)"]
+    if not script:
+        visit.page.route(re.compile(r"/assets/.*\.js"), lambda route: route.abort())
+        visit.expected.append("net::ERR_FAILED")
+    page = visit.see("/batches")
+    sheet = page.get_by_label("Sheet of the workbook")
+    expect(sheet).to_be_hidden()
+    page.locator("#file").set_input_files(workbook())
+    page.get_by_role("button", name="Show the plan").click()
+    expect(page.get_by_text("choose one of the others: Songs")).to_be_visible()
+    expect(sheet).to_be_visible()
+    if script:
+        visit.judge()
+    page.get_by_text("How to read it", exact=True).click()
+    expect(sheet).to_be_hidden()
+    page.get_by_role("link", name="Say how to read it").click()
+    expect(sheet).to_be_visible()
+    sheet.fill("Songs")
+    page.locator("#file").set_input_files(workbook())
+    page.get_by_role("button", name="Show the plan").click()
+    page.get_by_role("link", name="1 new").wait_for()
+    page.get_by_text("How the columns were understood").click()
+    page.get_by_role("link", name="Read it another way").click()
+    expect(sheet).to_be_visible()
 
 
 def test_a_storyboard_is_put_in_order_by_dragging_and_composed(start: Start, admin: Admin) -> None:
