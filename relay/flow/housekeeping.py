@@ -16,6 +16,8 @@ log = logging.getLogger("beatrelay")
 DAY = 86400.0
 COMPARE = 60
 """Seconds between two readings of the account; the first is at the start."""
+WARY = 24
+"""Hourly looks without deleting anything once the clock was seen to leap: time for somebody to set it right."""
 CHUNK = 1000
 """Rows deleted in one transaction: small enough that no webhook waits for it."""
 
@@ -28,6 +30,7 @@ class Housekeeping:
         self._journal = journal
         self._clock = clock
         self._retention_days = retention_days
+        self._looked, self._wary = clock.wall(), 0
         # None: late is better than never; the books are to be compared from the first moment, however slow the start
         rules = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler: Any = AsyncIOScheduler(timezone="UTC", job_defaults=rules)
@@ -44,9 +47,18 @@ class Housekeeping:
         self._scheduler.shutdown(wait=False)
 
     async def forget(self) -> int:
-        """Delete what is old enough, a chunk at a time; returns how many rows."""
-        before = self._clock.now() - self._retention_days * DAY
-        total = 0
+        """Delete what is old enough, a chunk at a time; returns how many rows. A clock that leaps ahead makes all of it
+        old, so nothing goes at first."""
+        wall = self._clock.wall()
+        if wall - self._looked > DAY:
+            self._wary = WARY
+            text = "%.0f days passed at once (was the clock set, or did the machine sleep?): nothing is deleted today"
+            log.warning(text, (wall - self._looked) / DAY)
+        self._looked = wall
+        if self._wary:
+            self._wary -= 1
+            return 0
+        before, total = wall - self._retention_days * DAY, 0
         while deleted := await self._journal.forget(before, CHUNK):
             total += deleted
         if total:

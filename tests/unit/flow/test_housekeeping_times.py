@@ -8,6 +8,7 @@ import pytest
 
 from relay.flow import housekeeping
 from relay.flow.housekeeping import Housekeeping
+from tests.virtual import VirtualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +32,7 @@ async def test_the_books_are_compared_at_the_start_however_long_it_took(monkeypa
     monkeypatch.setattr(housekeeping, "datetime", Earlier)
     books = Books()
     nothing = cast("Any", None)
-    keeping = Housekeeping(nothing, nothing, 90, cast("Any", books))
+    keeping = Housekeeping(nothing, VirtualClock(), 90, cast("Any", books))
     monkeypatch.undo()
     keeping.start()
     try:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from relay.flow.housekeeping import DAY, Housekeeping
+from relay.flow.housekeeping import DAY, WARY, Housekeeping
 from relay.flow.reconcile import Reconciler
 from relay.journal import (
     Change,
@@ -254,3 +254,30 @@ async def test_housekeeping_forgets_by_the_setting(journal: SqliteJournal) -> No
     housekeeping = Housekeeping(journal, clock, 90, cast("Reconciler", NoBooks()))
     assert await housekeeping.forget() == 1
     assert await keys(journal, "SELECT task_id FROM history") == ["task_young"]
+
+
+async def test_a_clock_that_leaps_years_ahead_takes_nothing_with_it_before_it_is_set_right(
+    journal: SqliteJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = VirtualClock(now=OLD + 10 * DAY)
+    await a_task(journal, "task_young", at=OLD)
+    housekeeping = Housekeeping(journal, clock, 90, cast("Reconciler", NoBooks()))
+    clock.ahead = 5 * 365 * DAY
+    assert await housekeeping.forget() == 0
+    assert "1825 days passed at once" in caplog.text
+    clock.ahead = 0.0
+    for _ in range(2 * WARY):
+        clock.advance(3600)
+        assert await housekeeping.forget() == 0
+
+
+async def test_a_clock_that_stays_where_it_leapt_to_is_believed_a_day_later(journal: SqliteJournal) -> None:
+    clock = VirtualClock(now=OLD + 10 * DAY)
+    await a_task(journal, "task_old", at=OLD)
+    housekeeping = Housekeeping(journal, clock, 90, cast("Reconciler", NoBooks()))
+    clock.advance(90 * DAY)
+    told = []
+    for _ in range(WARY + 1):
+        told.append(await housekeeping.forget())
+        clock.advance(3600)
+    assert told == [0] * WARY + [1]
