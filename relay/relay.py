@@ -227,6 +227,7 @@ class Relay:
         await self.approvals.start()
         for problem in await self.connections.start():
             log.warning("%s", problem)
+        await self.connections.heed_the_file()
         self.housekeeping.start()
         self._working = [asyncio.create_task(loop.run(), name=loop.name) for loop in self.loops]
 

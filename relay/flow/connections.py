@@ -85,6 +85,7 @@ class Connections:
         self._vault = vault
         self._memory = ConnectionMemory(journal, clock, vault)
         self._connectors = connectors
+        self._file = fixed
         self._kinds = {name: values.get(KIND) for name, values in fixed.items()}
         self._fixed = {name: {key: values[key] for key in values if key != KIND} for name, values in fixed.items()}
         self._http = http
@@ -110,6 +111,12 @@ class Connections:
             else:
                 problems.append(f"the stored connection {row.name!r} is not used: {FILE} has one of that name")
         return problems
+
+    async def heed_the_file(self) -> None:
+        """What failed through a connection that the file has changed since the last start is tried at once."""
+        for name in await self._memory.changed(self._file):
+            await self._mended(name)
+        await self._memory.keep(self._file)
 
     def forms(self) -> dict[str, list[ConnectionKey]]:
         """What connections there can be: the keys of each connector's, by its name."""
@@ -180,8 +187,7 @@ class Connections:
         )
         await self._store.put(row)
         self._allow(name, values)
-        if await self._lanes.mended(name, self._clock.now()):
-            self._wake()
+        await self._mended(name)
         return self._view(row)
 
     async def change(self, name: str, changes: Mapping[str, str | None]) -> ConnectionView:
@@ -224,6 +230,10 @@ class Connections:
             return False, error.reason
         except httpx.HTTPError as error:
             return False, f"the connection failed: {str(error) or type(error).__name__}"
+
+    async def _mended(self, name: str) -> None:
+        if await self._lanes.mended(name, self._clock.now()):
+            self._wake()
 
     def _allow(self, name: str, values: Values) -> None:
         """Serve its lane as the connection says; a wrong value is told elsewhere, and does not stop the others."""

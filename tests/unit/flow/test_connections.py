@@ -1,5 +1,6 @@
 """Connections: typed, sealed, the file wins, and a change holds at once."""
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -226,3 +227,61 @@ async def test_trying_one_tells_how_it_went(desk: Desk) -> None:
     assert await desk.it.test("a") == (True, "reaches the hall as plug")
     await desk.it.change("a", {"token": OTHER})
     assert await desk.it.test("a") == (False, "the token is not known; make a new one")
+
+
+class TestChangedInTheFile:
+    """Between two starts, with a delivery that waits for its next try."""
+
+    async def started_with(self, desk: Desk, **fixed: dict[str, str]) -> list[str]:
+        """Start with this file; which lanes are tried at once."""
+        await desk.journal.close()
+        desk.fixed, hurried = fixed, list[str]()
+        desk.open()
+        mended = desk.journal.lanes.mended
+
+        async def seen(lane: str, now: float) -> int:
+            hurried.append(lane)
+            return await mended(lane, now)
+
+        desk.journal.lanes.mended = seen  # type: ignore[method-assign]  (looked at, not replaced)
+        await desk.it.start()
+        await desk.it.heed_the_file()
+        return hurried
+
+    async def test_only_what_changed_is_hurried_and_only_once(self, desk: Desk) -> None:
+        first, second = {"connector": "plug", "token": TOKEN}, {"connector": "plug", "token": OTHER}
+        assert await self.started_with(desk, a=first, b=first) == [], "nobody knows what was there before"
+        assert await self.started_with(desk, a=first, b=first) == []
+        assert await self.started_with(desk, a=first, b=second, c=first) == ["b", "c"]
+        assert await self.started_with(desk, a=first, b=second, c=first) == []
+        assert await self.started_with(desk, a=first) == []
+        assert await self.started_with(desk, a={**first, "room": "cellar"}) == ["a"]
+
+    async def test_how_its_test_went_is_forgotten_with_it(self, desk: Desk) -> None:
+        wrong = {"connector": "plug", "token": OTHER}
+        await self.started_with(desk, a=wrong)
+        await desk.it.test("a")
+        await self.started_with(desk, a=wrong)
+        tested = (await desk.it.view("a")).tested
+        assert tested is not None
+        assert (tested.works, tested.message) == (False, "the token is not known; make a new one")
+        await self.started_with(desk, a={**wrong, "token": TOKEN})
+        assert (await desk.it.view("a")).tested is None
+
+    async def test_nothing_of_its_values_can_be_read_in_the_journal(self, desk: Desk) -> None:
+        values = {"connector": "plug", "token": "1234"}
+        await self.started_with(desk, a=values)
+        await self.started_with(desk, a=values)
+        await desk.journal.close()
+        written = (desk.folder / "journal.db").read_bytes()
+        text = json.dumps(values, separators=(",", ":"), sort_keys=True).encode()
+        assert b"connections of the file" in written
+        assert hashlib.sha256(text).hexdigest().encode() not in written
+        desk.open()
+
+    async def test_one_whose_key_is_lost_is_as_if_it_had_never_been_noted(self, desk: Desk) -> None:
+        first = {"connector": "plug", "token": TOKEN}
+        await self.started_with(desk, a=first)
+        desk.vault = Vault([new_key()])
+        assert await self.started_with(desk, a={**first, "token": OTHER}) == []
+        assert await self.started_with(desk, a=first) == ["a"]
