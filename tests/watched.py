@@ -89,11 +89,14 @@ class Desk:
         self.settings = SheetSettings(
             **{"name": "songs", "connection": "google", "spreadsheet": "sheet_1", "settle": 0.0, **settings}
         )
+        self.left: int | None = None
+        """How often the relay may still use its journal before it dies, in the middle of what it does."""
         self.start()
 
     def start(self) -> None:
         """A relay that knows only what is in the journal: what a restart leaves."""
-        clock, journal = self.clock, InlineJournal(self.database, lambda: True)
+        self.left = None
+        clock, journal = self.clock, InlineJournal(self.database, self._alive)
         self.journal = journal
         http = httpx.AsyncClient(transport=self.line)
         slow = {"timeout": 1.0, "upload_timeout": 1.0}
@@ -116,7 +119,7 @@ class Desk:
         self.watch: Watch = self.watches.loops[0]
 
     async def turn(self, seconds: float = 60.0) -> None:
-        """Let time pass, and the sheet be read."""
+        """Let time pass, and the sheet be read; a relay that dies over it is started anew."""
         self.clock.advance(seconds)
         turning = asyncio.create_task(self.watch.turn())
         while not turning.done():
@@ -124,7 +127,15 @@ class Desk:
             nap = self.clock.until_next()
             if nap is not None:
                 self.clock.advance(nap)
-        await turning
+        if turning.cancelled():
+            self.start()
+        else:
+            await turning
+
+    def _alive(self) -> bool:
+        if self.left is not None:
+            self.left -= 1
+        return self.left is None or self.left >= 0
 
     def tasks(self) -> list[sqlite3.Row]:
         return self.database.execute("SELECT * FROM tasks ORDER BY id").fetchall()

@@ -1,15 +1,17 @@
 """Watches one Google sheet: rows with an empty status become tasks, and what becomes of those is written beside them.
 
-A turn reads, acts, and reads again until nothing is left to do. Every reading is the truth; nothing about a sheet is
-remembered but what was asked for and written, by row.
+A turn reads, acts, and reads again until nothing is left to do. Every reading is the truth; remembered is what was
+asked for and written, by row, and how the sheet was seen last: in the journal, before anything is sent.
 """
 
 import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from connectors.base import DeliveryError, Retry
@@ -92,6 +94,8 @@ class Watch(Loop):
         self._since: dict[tuple[str, ...], float] = {}
         self._turning = asyncio.Lock()
         self._belief: Belief | None = None
+        self._memory: bytes | None = None
+        """What the journal has of it."""
 
     def news(self) -> None:
         """A task moved; whether it is one of ours is seen later."""
@@ -157,7 +161,7 @@ class Watch(Loop):
         await self._taker.resume(list(known.values()))
         for _ in range(ROUNDS):
             view = await self.look()
-            belief = self._believe(known)
+            belief = await self._believe(known)
             repairs = belief.learn(view)
             moved = arrived(view, known)
             doubtful = doubted(view, known, belief.nameless, everything=belief.blanked)
@@ -174,18 +178,30 @@ class Watch(Loop):
             new_id = partial(self._clock.new_id, "row")
             ids = names(view, free, owners, known, belief.nameless, belief.copied, new_id)
             writes = [*repairs, *ids, *await self._results(owners, known, moved)]
+            belief.sending(writes)
+            await self._remember(belief)
             if not writes:
                 return
             turn.written += len({write.number for write in writes})
-            belief.sending(writes)
             await self._cells.write(view.addressed(writes))
 
-    def _believe(self, known: Mapping[str, WatchedRow]) -> Belief:
+    async def _believe(self, known: Mapping[str, WatchedRow]) -> Belief:
         if self._belief is None:
             cells = {row.id: {**row.written, **row.held} for row in known.values()}
             said = {row.id: said_by(row) for row in known.values()}
             self._belief = Belief(cells, said, {row.id: row.pending for row in known.values()})
+            self._memory = await self._journal.watched.memory(self.settings.name)
+            if self._memory is not None:
+                with suppress(msgspec.DecodeError):  # of another release: the rows alone have to do
+                    self._belief.recall(self._memory)
         return self._belief
+
+    async def _remember(self, belief: Belief) -> None:
+        """Keep it for a relay that starts anew, before anything is sent."""
+        memory = belief.packed()
+        if memory != self._memory:
+            await self._journal.watched.remember(self.settings.name, memory)
+            self._memory = memory
 
     def _free(self, row: SeenRow, kept: WatchedRow | None, asked: Collection[str]) -> bool:
         status = row.text("status")

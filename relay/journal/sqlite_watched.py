@@ -52,6 +52,19 @@ class SqliteWatched:
         if rows or history:
             await self._journal.write(write)
 
+    async def memory(self, sheet: str) -> bytes | None:
+        def query(connection: sqlite3.Connection) -> bytes | None:
+            found = connection.execute("SELECT memory FROM watched_sheets WHERE sheet = ?", (sheet,)).fetchone()
+            return found["memory"] if found else None
+
+        return await self._journal.read(query)
+
+    async def remember(self, sheet: str, memory: bytes) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO watched_sheets (sheet, memory) VALUES (?, ?)", (sheet, memory))
+
+        await self._journal.write(write)
+
     async def open(self, sheet: str) -> list[WatchedTask]:
         def query(connection: sqlite3.Connection) -> list[WatchedTask]:
             return [WatchedTask(row["row_id"], read(RowTask, row)) for row in connection.execute(_OPEN, (sheet,))]

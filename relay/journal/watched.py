@@ -71,6 +71,14 @@ class WatchedStore(Protocol):
         this returns."""
         ...
 
+    async def memory(self, sheet: str) -> bytes | None:
+        """What was kept for it by :meth:`remember`."""
+        ...
+
+    async def remember(self, sheet: str, memory: bytes) -> None:
+        """Keep this in place of what was kept before; durable when this returns."""
+        ...
+
     async def open(self, sheet: str) -> list[WatchedTask]:
         """The tasks of rows that are not done, or whose task has moved since."""
         ...

@@ -9,11 +9,33 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from .columns import RESULTS, ROW_ID
 from .watched import SeenRow, View, Write, plain
 
 Key = tuple[str, ...]
 """A row: by its id, or by its inputs while it has none."""
+Sent = dict[tuple[str, str], set[Key]]
+"""Which rows a value was meant for, by its name and its text."""
+MOST_LATE = 100
+"""Rows that went while something was under way and may be brought back; of more, the first are forgotten."""
+
+
+class Memory(msgspec.Struct, array_like=True):
+    """What a relay that starts anew must know of the one before."""
+
+    cells: dict[Key, dict[str, Any]]
+    ids: dict[tuple[str, ...], str]
+    inputs: dict[Key, tuple[str, ...]]
+    sent: Sent
+    last: dict[tuple[Key, str], str]
+    named: dict[str, set[Key]]
+    here: dict[Key, int]
+    late: dict[Key, Sent]
+
+
+_packer, _unpacker = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Memory)
 
 
 class Belief:
@@ -37,16 +59,31 @@ class Belief:
         """Rows without an id, by number, that are known to be the one of an id which is nowhere else now."""
         self.copied: dict[int, str] = {}
         """Rows that came with the id of another, by number, and whose id that is."""
-        self._sent: dict[tuple[str, str], set[Key]] = {}
+        self._sent: Sent = {}
         self._last: dict[tuple[Key, str], str] = {}
         """What was sent last, by row and name: what was sent for it before that is not its own any more."""
         self._named: dict[str, set[Key]] = {}
         """What the row of an id was known by when the id was sent; it may say something else by now."""
         self._here = Counter[Key]()
-        self._late: dict[Key, dict[tuple[str, str], set[Key]]] = {}
+        self._late: dict[Key, Sent] = {}
         """What was under way when a row went, by id and by inputs; who takes the deletion back brings it in again."""
         for row_id, values in sent.items():
             self._note(("id", row_id), values)
+
+    def packed(self) -> bytes:
+        """What :meth:`recall` brings back: the rows that are there, and whatever is or was under way."""
+        cells = {key: dict(values) for key, values in self._cells.items() if key in self._here}
+        state = (cells, self._ids, self._inputs, self._sent, self._last, self._named, self._here, self._late)
+        return _packer.encode(Memory(*state))
+
+    def recall(self, packed: bytes) -> None:
+        """Go on where another left off. Raises :class:`msgspec.DecodeError` for what another release has packed."""
+        memory = _unpacker.decode(packed)
+        self._cells |= memory.cells
+        self._said |= memory.inputs
+        self._ids, self._inputs, self._named = memory.ids, memory.inputs, memory.named
+        self._sent, self._last, self._late = memory.sent, memory.last, memory.late
+        self._here = Counter(memory.here)
 
     def sending(self, writes: Iterable[Write]) -> None:
         """These are about to be written; whether and where they arrive, the next reading tells."""
@@ -162,6 +199,8 @@ class Belief:
             late = self._late.setdefault(key, {})
             for value, meant in self._sent.items():
                 late[value] = late.get(value, set()) | meant
+        for key in list(self._late)[:-MOST_LATE]:
+            del self._late[key]
         self._here = here
 
     def _brought_along(self, row: SeenRow, before: Mapping[str, Any], wrong: Iterable[str]) -> list[str]:

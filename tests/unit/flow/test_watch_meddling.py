@@ -31,6 +31,8 @@ class People:
         """What stands in the inputs of each row, by its title."""
         self.typed: dict[tuple[str, str], str] = {}
         """What they wrote over our cells, by title and heading."""
+        self.unseen: dict[tuple[str, str], str] = {}
+        """What they had written in a row that they copied while something of ours lay over it."""
         self.copied: list[str] = []
         """Titles of rows that were copied, and still ask for what the first one did."""
         self.renewed: list[str] = []
@@ -103,7 +105,9 @@ class People:
             if name not in self.inputs:
                 self.rows.insert(self.place(), [name, *self.desk.row(title)[1:]])
                 self.inputs[name] = [name, *self.inputs[title][1:]]
-                self.typed |= {(name, place[1]): text for place, text in self.typed.items() if place[0] == title}
+                for (_, heading), text in [typed for typed in self.typed.items() if typed[0][0] == title]:
+                    seen = self.desk.cell(title, heading) == text
+                    (self.typed if seen else self.unseen)[name, heading] = text
                 self.copied.append(name)
 
     def finished(self, title: str) -> bool:
@@ -177,6 +181,8 @@ def check(people: People, seed: int) -> None:
     for row in people.rows[1:]:
         if not (row and row[0]):
             assert not any(row), f"seed {seed}: {row} is left in an empty row"
+    put_back = {place for place, text in people.unseen.items() if place[0] in titles and desk.cell(*place) == text}
+    people.typed |= {place: people.unseen[place] for place in put_back}
     for (title, heading), text in people.typed.items():
         assert desk.cell(title, heading) == text, f"seed {seed}: {title}'s {heading} was a person's"
     for title, inputs in people.inputs.items():
@@ -191,8 +197,9 @@ def check(people: People, seed: int) -> None:
             assert task or (title, "Error") in people.typed or "'round'" in desk.cell(title, "Error"), where
 
 
-async def run(seed: int) -> None:
-    chance = random.Random(seed)
+async def run(seed: int, deaths: float = 0.0) -> None:
+    """``deaths``: how likely it is for each turn that the relay dies during it, or a little later."""
+    chance, fate = random.Random(seed), random.Random(f"deaths {seed}")
     desk = Desk(seed)
     people = People(desk, chance)
     for _ in range(4):
@@ -204,6 +211,8 @@ async def run(seed: int) -> None:
             desk.line.faults.extend(chance.choices([None, 429, 503, "cut", "lost"], [30, 1, 1, 1, 2], k=3))
         else:
             desk.line.faults.clear()
+        if people.busy and fate.random() < deaths:
+            desk.left = fate.randrange(40)
         if turn == STORM + 2:
             people.insist()
         await desk.turn(chance.uniform(60, 200))
@@ -213,7 +222,8 @@ async def run(seed: int) -> None:
     check(people, seed)
 
 
-async def test_whatever_people_do_at_whatever_moment() -> None:
+@pytest.mark.parametrize("deaths", [0.0, 0.5])
+async def test_whatever_people_do_at_whatever_moment(deaths: float) -> None:
     for seed in range(SEEDS):
-        await run(seed)
+        await run(seed, deaths)
         await asyncio.sleep(0)

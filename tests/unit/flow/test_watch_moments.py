@@ -292,3 +292,58 @@ async def test_a_row_that_an_undo_brings_back_with_its_neighbours_id_and_results
     assert desk.row("Song 1")[4:8] == ["invalid", "", "", ""]
     assert desk.row("Song 2")[4:6] == ["succeeded", f"https://cdn.example/{task['id']}.mp4"]
     assert len({desk.cell(f"Song {number}", "beatrelay_id") for number in (1, 2, 3)}) == 3
+
+
+async def test_a_relay_that_starts_anew_knows_what_was_under_way_and_asks_for_no_song_twice() -> None:
+    desk = Desk()
+    desk.rows += [song(1), song(2)]
+    desk.before(
+        *[_nothing] * 4,
+        lambda: desk.rows.remove(desk.row("Song 1")),  # its status lands in song 2
+        lambda: desk.put("Song 2", "Format", "9:16"),
+        lambda: desk.rows.insert(1, []),  # and so does what takes out what lies below it
+    )
+    desk.line.faults.extend([*[None] * 7, "cut"])
+    await desk.turn()
+    assert desk.row("Song 2")[4:8] == ["", "", "", ""]
+    desk.start()
+    await desk.turn()
+    _, second = desk.tasks()
+    assert desk.row("Song 2")[4:8] == ["queued", "", "", second["id"]]
+    assert not any(desk.rows[1])
+
+
+async def test_what_landed_in_an_empty_row_is_taken_out_by_a_relay_that_starts_anew() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    desk.before(_nothing, _nothing, lambda: desk.rows.insert(1, []))
+    desk.line.faults.extend([None, None, "lost"])
+    await desk.turn()
+    assert desk.rows[1][-1] != ""
+    desk.start()
+    await desk.turn()
+    assert not any(desk.rows[1])
+    assert desk.cell("Song 1", "Status") == "queued"
+
+
+async def test_what_is_remembered_of_a_sheet_is_written_down_only_when_it_changes() -> None:
+    desk = Desk()
+    desk.rows += [song(1), song(2)]
+    await desk.turn()
+    await desk.turn()
+    before = desk.database.total_changes
+    for _ in range(3):
+        await desk.turn()
+    assert desk.database.total_changes == before
+
+
+async def test_what_another_release_remembered_of_a_sheet_is_left_alone() -> None:
+    desk = Desk()
+    desk.rows.append(song(1))
+    await desk.turn()
+    desk.database.execute("UPDATE watched_sheets SET memory = x'91a161'")
+    desk.start()
+    desk.finish(desk.tasks()[0]["id"])
+    await desk.turn()
+    assert desk.cell("Song 1", "Status") == "succeeded"
+    assert len(desk.tasks()) == 1
