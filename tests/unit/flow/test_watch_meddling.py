@@ -33,6 +33,8 @@ class People:
         """What they wrote over our cells, by title and heading."""
         self.unseen: dict[tuple[str, str], str] = {}
         """What they had written in a row that they copied while something of ours lay over it."""
+        self.copies: set[str] = set()
+        """Titles of all copies ever; one that was deleted may come back."""
         self.copied: list[str] = []
         """Titles of rows that were copied, and still ask for what the first one did."""
         self.renewed: list[str] = []
@@ -100,9 +102,10 @@ class People:
     def copy(self) -> None:
         """A whole finished row, with what is ours in it; only its title is another."""
         title = self.some()
-        if title and len(self.copied) < 3 and self.finished(title):
+        if title and len(self.copied) < 3 and self.finished(title) and not self.waiting(title):
             name = f"{title} again"
-            if name not in self.inputs:
+            if name not in self.copies:
+                self.copies.add(name)
                 self.rows.insert(self.place(), [name, *self.desk.row(title)[1:]])
                 self.inputs[name] = [name, *self.inputs[title][1:]]
                 for (_, heading), text in [typed for typed in self.typed.items() if typed[0][0] == title]:
@@ -126,10 +129,14 @@ class People:
 
     def insist(self) -> None:
         """Empty it once more, in peace, where it came back."""
-        asked = {json.loads(task["request"])["audio_url"] for task in self.desk.tasks()}
         for title in self.renewed:
-            if title in self.inputs and self.inputs[title][1] not in asked and self.finished(title):
+            if title in self.inputs and self.waiting(title) and self.finished(title):
                 self.desk.put(title, "Status", "")
+
+    def waiting(self, title: str) -> bool:
+        """Whether a copy was made into another song, and that was not asked for yet."""
+        asked = {json.loads(task["request"])["audio_url"] for task in self.desk.tasks()}
+        return title in self.renewed and self.inputs[title][1] not in asked
 
     def sort(self) -> None:
         column = self.chance.randrange(len(self.rows[0]))
