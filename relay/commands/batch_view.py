@@ -46,6 +46,9 @@ def show_plan(console: Console, plan: Mapping[str, Any], asked: Sequence[Mapping
     for state, words in _STATES.items():
         if plan["counts"].get(state):
             console.print(f"{plan['counts'][state]:6}  {words}")
+    hidden = sum(row["hidden"] for row in asked)
+    if hidden:
+        console.print(f"{hidden:6}  [bold]hidden[/] in the sheet, by hand or by a filter: asked for as all others")
     console.print(_price(plan["quote"]))
 
 
@@ -91,7 +94,8 @@ def _rows(asked: Sequence[Mapping[str, Any]]) -> Table:
         seconds = row["request"].get("duration")
         price = _range(row["price"]) if row["price"] else ""
         length = f"{seconds} s" if seconds else "by the song"
-        _add(table, str(row["number"]), row["state"], _name(row["facts"], row["request"]), length, price)
+        state = f"{row['state']}, hidden" if row["hidden"] else row["state"]
+        _add(table, str(row["number"]), state, _name(row["facts"], row["request"]), length, price)
     return table
 
 

@@ -44,6 +44,9 @@ class PlannedSheetRow(Struct):
     twin_of: int | None = None
     price: Estimate | None = None
     """What it costs to ask for it; ``null`` where it cannot be asked for."""
+    hidden: bool = False
+    """Whether nobody sees it in a spreadsheet program: hidden, or left out by a filter. It is asked for all the same;
+    of a CSV, XLS or XLSB it is not known."""
 
 
 class BatchPlan(Struct):
@@ -70,6 +73,8 @@ class Offer(Struct):
     paths: list[str]
     """Those files, each once."""
     asked: int
+    hidden: int
+    """How many of those that would be asked for nobody sees in a spreadsheet program."""
     quote: Quote
     """The price of those that would be asked for."""
 
@@ -151,7 +156,9 @@ class Sheets:
         asked = [row for row in wanted if row.uploads == "[]" or answers.files]
         quote = await self._quotes.quote([(row.workflow, row.request) for row in asked], fresh=fresh)
         paths = paths_of(wanted) if len(asked) < len(wanted) else []
-        return Offer(dict(Counter(row.state for row in rows)), len(wanted) - len(asked), paths, len(asked), quote)
+        hidden = sum(row.hidden for row in asked)
+        counts = dict(Counter(row.state for row in rows))
+        return Offer(counts, len(wanted) - len(asked), paths, len(asked), hidden, quote)
 
     def meanings(self, batch: BatchRow) -> dict[str, str]:
         """What each column was understood as, by its title."""
@@ -206,6 +213,7 @@ class Sheets:
             task_id=row.task_id,
             twin_of=planned.twin_of,
             price=self._quotes.price(row.workflow, row.request) if row.state in REQUESTED else None,
+            hidden=row.hidden,
         )
 
 
@@ -237,6 +245,7 @@ def _row(batch: BatchRow, row: PlannedRow, known: Sequence[Known]) -> SheetRow:
         problems=msgspec.json.encode(row.problems).decode(),
         uploads=msgspec.json.encode(row.uploads).decode(),
         task_id=task.task_id if task is not None and state in ("known", "failed") else None,
+        hidden=row.hidden,
     )
 
 

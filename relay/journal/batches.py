@@ -52,6 +52,8 @@ class SheetRow(Struct, kw_only=True):
     problems: str = "[]"
     uploads: str = "[]"
     task_id: str | None = None
+    hidden: bool = False
+    """Whether nobody sees it in a spreadsheet program: hidden, or left out by a filter."""
 
 
 class Known(Struct):

@@ -78,6 +78,8 @@ class PlannedRow(Struct, kw_only=True):
     problems: list[CellProblem] = field(default_factory=list[CellProblem])
     twin_of: int | None = None
     """The number of an earlier row with the same key: asked for once."""
+    hidden: bool = False
+    """Whether nobody sees it in a spreadsheet program."""
 
 
 def plan_rows(table: Table, columns: Columns, defaults: Mapping[str, str] | None = None) -> list[PlannedRow]:
@@ -150,6 +152,7 @@ class _Reading:
             facts=facts | ({"id": given} if given else {}),
             uploads=sorted(self._uploads, key=lambda upload: upload.field),
             problems=sorted(self._problems, key=lambda problem: (problem.cell, problem.rule)),
+            hidden=self._line.number in self._table.hidden,
         )
 
     def _workflow(self) -> str:

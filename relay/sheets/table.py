@@ -36,6 +36,8 @@ class Table(Struct):
     others: list[str] = field(default_factory=list[str])
     links: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
     """Where cells lead to that show something else, by row (from 1) and column (from 0)."""
+    hidden: set[int] = field(default_factory=set[int])
+    """Numbers of rows that nobody sees in a spreadsheet program; as far as the format is read for it."""
 
     def cell(self, line: Line, column: int) -> str:
         """The text at ``column`` (from 0), trimmed; empty where the row is shorter."""

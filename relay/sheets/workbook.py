@@ -16,8 +16,8 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from .formulas import unsettled_cells
 from .hyperlinks import hyperlinks
+from .marks import CONTENT, marks_of
 from .package import repacked
 from .table import Line, SheetError, Table
 
@@ -28,7 +28,6 @@ _LOCKED = "the workbook is protected by a password; save it without one"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 """The name of what an XLSX with a password is wrapped in."""
 _AGAIN = " and save it again as XLSX"
-_ODS = "content.xml"
 _TAB = re.compile(rb"<text:tab\s*(?:/>|>\s*</text:tab>)")
 
 
@@ -42,8 +41,9 @@ def read_workbook(content: bytes, sheet: str | None = None) -> Table:
             if found.total_width > MOST_COLUMNS:
                 raise SheetError(f"the sheet has {found.total_width} columns; at most {MOST_COLUMNS} are read")
             others = [name for name in _visible(workbook) if name != found.name]
-            lines = _lines(found, unsettled_cells(content, found.name))
-            return Table(found.name, lines, others, hyperlinks(content, found.name))
+            marks = marks_of(content, found.name)
+            lines = _lines(found, marks.texts)
+            return Table(found.name, lines, others, hyperlinks(content, found.name), marks.hidden)
     except PasswordError as error:
         raise SheetError(_LOCKED) from error
     except CalamineError as error:
@@ -118,9 +118,9 @@ def _with_tabs(content: bytes) -> bytes:
     """An ODS whose tabs are characters: as elements they would be lost, and the row would be another one."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            if _ODS not in packed.namelist() or not _TAB.search(text := packed.read(_ODS)):
+            if CONTENT not in packed.namelist() or not _TAB.search(text := packed.read(CONTENT)):
                 return content
-            return repacked(packed, {_ODS: _TAB.sub(b"\t", text)})
+            return repacked(packed, {CONTENT: _TAB.sub(b"\t", text)})
     except (zipfile.BadZipFile, ValueError, OSError):  # no package: the reader says what it is
         return content
 

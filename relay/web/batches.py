@@ -258,6 +258,5 @@ def _line(line: Line, batch: BatchRow, quotes: Quotes) -> RowLine:
         price = f"{result.credits:f}" if result.credits is not None else ""
         note = "" if row.state == "invalid" else result.error
         return structs.replace(shown, price=price, note=note, video=result.video_url)
-    return structs.replace(
-        shown, price=amount(quotes.price(row.workflow, row.request)) if row.state in REQUESTED else ""
-    )
+    price = amount(quotes.price(row.workflow, row.request)) if row.state in REQUESTED else ""
+    return structs.replace(shown, price=price, note="hidden in the sheet" if row.hidden else "")

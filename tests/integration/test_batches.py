@@ -372,6 +372,20 @@ def test_the_command_shows_each_rows_price_and_counts_what_is_asked_for_again(st
     assert "not enough" in told
 
 
+def test_the_plan_tells_which_rows_are_hidden_in_the_sheet(start: Start) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(xlsx([HEADER, song(1), song(2), song(3, Format="round")])))
+    for number in (3, 4):
+        book.active.row_dimensions[number].hidden = True
+    packed = io.BytesIO()
+    book.save(packed)
+    rows = plan(start(), packed.getvalue())["rows"]
+    assert [(row["number"], row["state"], row["hidden"]) for row in rows] == [
+        (2, "new", False),
+        (3, "new", True),
+        (4, "invalid", True),
+    ]
+
+
 def test_rows_are_listed_with_what_became_of_them(start: Start) -> None:
     line = start()
     summary = run(line, xlsx([HEADER, song(1), song(2, Format="round"), song(3)]))

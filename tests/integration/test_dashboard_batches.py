@@ -6,6 +6,8 @@ import io
 import re
 import time
 
+import openpyxl
+
 from tests.browser_pages import XSS, Browser, Open, Start, signed_in
 from tests.integration.conftest import Line, wait_for
 from tests.songs import wav
@@ -76,6 +78,23 @@ def test_a_sheet_that_the_command_has_run_is_known_on_the_page(start: Start, bro
     for name in ("Ada", "Bob"):
         browser = signed_in(line, browsers(line), name=name)
         assert "There is nothing to ask for." in browser.see(give(browser, text)), "whoever gives it"
+
+
+def test_hidden_rows_are_told_beside_the_price(start: Start, browsers: Open) -> None:
+    line = start()
+    browser = signed_in(line, browsers(line))
+    book = openpyxl.Workbook()
+    for text in csv.reader((HEADER + rows("dawn", "dusk", "noon")).splitlines()):
+        book.active.append(text)
+    for number in (3, 4):
+        book.active.row_dimensions[number].hidden = True
+    packed = io.BytesIO()
+    book.save(packed)
+    answer = browser.post("/batches", files={"file": ("songs.xlsx", packed.getvalue(), "application/octet-stream")})
+    browser.checked(answer)
+    assert '<span class="state ask">2 of them</span>' in answer.text
+    every = browser.see(f"{answer.url.path}?show=all")
+    assert every.count('<p class="quiet">hidden in the sheet</p>') == 2
 
 
 def test_what_changed_or_failed_is_asked_for_again_only_if_ticked(start: Start, browsers: Open) -> None:

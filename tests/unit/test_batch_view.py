@@ -41,7 +41,7 @@ def test_the_bar_tells_of_the_batch_and_each_line_of_a_row() -> None:
 
 
 def row(number: int, state: str, title: str, **more: Any) -> dict[str, Any]:
-    blank = {"problems": [], "request": {}, "price": None, "task_id": None, "twin_of": None}
+    blank = {"problems": [], "request": {}, "price": None, "task_id": None, "twin_of": None, "hidden": False}
     return {"number": number, "state": state, "facts": {"title": title}, **blank, **more}
 
 
@@ -90,6 +90,15 @@ def test_rows_that_are_left_alone_are_told_one_by_one_and_why() -> None:
         "1 │ asked before │ Rooftop │ task_1",
     ]
     assert written(lambda console: show_left_alone(console, plan(asked), [asked])) == ""
+
+
+def test_rows_that_are_hidden_in_the_sheet_are_marked_and_counted_before_the_price() -> None:
+    seen, hidden, left = row(2, "new", "Seen"), row(3, "new", "Unseen", hidden=True), row(4, "known", "", hidden=True)
+    told = written(lambda console: show_plan(console, plan(seen, hidden, left), [seen, hidden]))
+    assert [" ".join(line.split()) for line in told.splitlines() if "hidden" in line] == [
+        "│ 3 │ new, hidden │ Unseen │ by the song │ │",
+        "1 hidden in the sheet, by hand or by a filter: asked for as all others",
+    ]
 
 
 def test_the_price_stands_against_the_balance_with_the_time_it_takes() -> None:

@@ -21,6 +21,7 @@ from . import recipes as recipes  # isort: skip
 from . import watched as watched  # isort: skip
 from . import restores as restores  # isort: skip
 from . import remembered as remembered  # isort: skip
+from . import hidden as hidden  # isort: skip
 from .steps import migrations
 
 __all__ = ["migrations"]
