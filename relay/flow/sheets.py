@@ -45,8 +45,7 @@ class PlannedSheetRow(Struct):
     price: Estimate | None = None
     """What it costs to ask for it; ``null`` where it cannot be asked for."""
     hidden: bool = False
-    """Whether nobody sees it in a spreadsheet program: hidden, or left out by a filter. It is asked for all the same;
-    of a CSV, XLS or XLSB it is not known."""
+    """Whether nobody sees it in a spreadsheet program: hidden, or left out by a filter. It is asked for nonetheless."""
 
 
 class BatchPlan(Struct):

@@ -4,10 +4,9 @@ sight."""
 import io
 import posixpath
 import zipfile
-from xml.parsers import expat
 
-from .package import elements, part_of
-from .table import REFERENCE, SheetError, column_of
+from .package import DAMAGED, elements, part_of
+from .table import REFERENCE, column_of
 
 
 def hyperlinks(content: bytes, sheet: str) -> dict[tuple[int, int], str]:
@@ -18,7 +17,7 @@ def hyperlinks(content: bytes, sheet: str) -> dict[tuple[int, int], str]:
             folder, name = posixpath.split(part)
             targets = _targets(packed, f"{folder}/_rels/{name}.rels")
             return _places(packed.read(part), targets) if targets else {}
-    except (SheetError, zipfile.BadZipFile, KeyError, expat.ExpatError):  # no XLSX: whoever reads the values says why
+    except DAMAGED:  # no XLSX: whoever reads the values says why
         return {}
 
 

@@ -1,24 +1,27 @@
 """What the values of a workbook do not tell: formulas that have none, and rows that are hidden.
 
-The reader of values gives errors as empty cells, and knows nothing of hidden rows, so the XML is read for both.
+The reader of values gives errors as empty cells, and knows nothing of hidden rows, so the sheet is read again for both.
 """
 
 import io
 import re
 import zipfile
+from collections.abc import Iterable
 from typing import IO
 from xml.parsers import expat
 
 from msgspec import Struct, field
 
 from .formulas import NOT_SAVED
-from .package import part_of
-from .table import REFERENCE, SheetError, column_of
+from .package import DAMAGED, part_of
+from .records import BINARY, HIDDEN, Mark, of_xls, of_xlsb
+from .table import REFERENCE, column_of
 
 CONTENT = "content.xml"
 """The part of an ODS that holds its sheets."""
 MOST_REPEATED = 1000
 """Rows or columns that one element of an ODS stands for, at most; what goes on for longer is the empty rest."""
+_COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _NOTEWORTHY = re.compile(rb"[<:]f[ />]|\bt=[\"']e[\"']|\bhidden=")
 _CHUNK = 1 << 20
 
@@ -33,17 +36,36 @@ class Marks(Struct):
 
 
 def marks_of(content: bytes, sheet: str) -> Marks:
-    """What an XLSX or an ODS tells; of other formats nothing is told."""
+    """What a workbook tells of a sheet; nothing of one that is damaged, for whoever reads the values says so."""
     try:
+        if content.startswith(_COMPOUND):
+            return _noted(of_xls(content, sheet))
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            part = CONTENT if CONTENT in packed.namelist() else part_of(packed, sheet)
-            with packed.open(part) as xml:
-                if part != CONTENT and not _is_noteworthy(xml):
-                    return Marks()
-            with packed.open(part) as xml:
-                return (_Ods(sheet) if part == CONTENT else _Xlsx()).read(xml)
-    except (SheetError, zipfile.BadZipFile, KeyError, expat.ExpatError):  # neither: whoever reads the values says why
+            return _packed(packed, sheet)
+    except DAMAGED:
         return Marks()
+
+
+def _packed(packed: zipfile.ZipFile, sheet: str) -> Marks:
+    parts = packed.namelist()
+    if BINARY in parts:
+        return _noted(of_xlsb(packed, sheet))
+    part = CONTENT if CONTENT in parts else part_of(packed, sheet)
+    with packed.open(part) as xml:
+        if part != CONTENT and not _is_noteworthy(xml):
+            return Marks()
+    with packed.open(part) as xml:
+        return (_Ods(sheet) if part == CONTENT else _Xlsx()).read(xml)
+
+
+def _noted(found: Iterable[Mark]) -> Marks:
+    marks = Marks()
+    for row, column, text in found:
+        if (column, text) == HIDDEN:
+            marks.hidden.add(row)
+        else:
+            marks.texts[row, column] = text
+    return marks
 
 
 def _is_noteworthy(xml: IO[bytes]) -> bool:

@@ -2,12 +2,19 @@
 
 import io
 import posixpath
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from xml.parsers import expat
 
 from .table import SheetError
 
+DAMAGED = (
+    *(SheetError, zipfile.BadZipFile, zlib.error, struct.error, expat.ExpatError),
+    *(LookupError, ValueError, EOFError, OSError, RuntimeError),
+)
+"""What reading a damaged package raises: it has no word of its own for many a damage."""
 _WORKBOOK = "xl/workbook.xml"
 _RELATIONS = "xl/_rels/workbook.xml.rels"
 

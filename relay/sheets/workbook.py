@@ -18,7 +18,7 @@ from python_calamine import (
 
 from .hyperlinks import hyperlinks
 from .marks import CONTENT, marks_of
-from .package import repacked
+from .package import DAMAGED, repacked
 from .table import Line, SheetError, Table
 
 MOST_UNPACKED = 500 * 1024 * 1024
@@ -121,7 +121,7 @@ def _with_tabs(content: bytes) -> bytes:
             if CONTENT not in packed.namelist() or not _TAB.search(text := packed.read(CONTENT)):
                 return content
             return repacked(packed, {CONTENT: _TAB.sub(b"\t", text)})
-    except (zipfile.BadZipFile, ValueError, OSError):  # no package: the reader says what it is
+    except DAMAGED:  # no package: the reader says what it is
         return content
 
 
@@ -130,7 +130,7 @@ def _what_it_is(content: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             names = packed.namelist()
-    except (zipfile.BadZipFile, ValueError, OSError):
+    except DAMAGED:
         return ""
     if any(name.endswith(".iwa") for name in names):
         return "the file is of Apple Numbers (or Pages, or Keynote); choose Export To, Excel there"
@@ -145,7 +145,7 @@ def _refuse_bomb(content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             size = sum(entry.file_size for entry in packed.infolist())
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
+    except DAMAGED as error:
         raise SheetError(f"the workbook is damaged: {error}; open it and save it again as XLSX") from error
     if size > MOST_UNPACKED or size > MOST_RATIO * max(len(content), 50_000):
         raise SheetError(f"the workbook unpacks to {size} bytes, which is more than a sheet of songs needs; split it")

@@ -55,7 +55,8 @@ KEPT = {
     "waits": "goes with what it waits for",
 }
 BOUNDED = {"baselines", "turns", "lanes", "connections", "endpoints", "api_keys", "users", "secrets", "restores"}
-"""As many as there are people, keys, batches, places and restores."""
+BOUNDED |= {"watched_sheets"}
+"""As many as there are people, keys, batches, places, sheets and restores."""
 
 
 @pytest.fixture
