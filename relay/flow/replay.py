@@ -204,9 +204,12 @@ class Replayer:
         except RenderError as error:
             effects.skip(str(error))
             return []
-        first = [one.id for one in siblings if one.recipe == ARCHIVE and one.state != "done"]
+        first = [one for one in siblings if one.recipe == ARCHIVE and one.state != "done"]
+        if any(one.state == "dismissed" for one in first):
+            effects.skip("the archive of its files was dismissed: replay that one first")
+            return []
         now = self._clock.now()
-        rows = plan_steps(finish, recipe, first, media_count(context), self._clock.new_id)
+        rows = plan_steps(finish, recipe, [one.id for one in first], media_count(context), self._clock.new_id)
         return [msgspec.structs.replace(row, created_at=now, updated_at=now, due_at=row.due_at and now) for row in rows]
 
     def _entry(self, row: DeliveryRow, kind: str, **more: str) -> Entry:
