@@ -85,7 +85,7 @@ class Http(Connector):
         detail: dict[str, Any] = {"status": response.status_code, "response": text, "truncated": truncated}
         further = next_hop(url, response) if config.redirects == "same-host" else None
         if further is None:
-            told = not truncated and "json" in response.headers.get("content-type", "")
+            told = bool(text) and not truncated and "json" in response.headers.get("content-type", "")
             json = answer_json(text) if told else None
             doubt = _doubt(config, delivery, response, {"text": text, "json": json, "truncated": truncated})
             judge(response, text, delivery.at, detail, success=config.success, doubt=doubt)
@@ -212,6 +212,15 @@ def _headers(config: HttpConfig, connection: HttpConnection, delivery: Delivery,
 
 
 def _clean(headers: dict[str, str]) -> dict[str, str]:
+    """The headers as they are, looked at together. Raises :class:`Reject` naming the first that cannot be sent."""
+    names = "".join(headers)
+    if (
+        names.isascii()
+        and "" not in headers
+        and not _NOT_IN_A_NAME.search(names)
+        and not _CONTROL.search("".join(headers.values()))
+    ):
+        return headers
     for name, value in headers.items():
         if not name or not name.isascii() or _NOT_IN_A_NAME.search(name):
             raise Reject(f"{name[:60]!r} cannot name a header")

@@ -182,7 +182,9 @@ class GuardedClient(httpx.AsyncClient):
         """See :class:`connectors.base.Guarded`."""
         answer = await self._wire.exchange(method, url, headers, body, limit=limit, seconds=self._seconds)
         response = httpx.Response(answer.status, headers=answer.headers, stream=httpx.ByteStream(b""))
-        packed = response.headers.get("content-encoding", "identity") != "identity"  # although nobody asked for it
+        packed = (
+            answer.body and response.headers.get("content-encoding", "identity") != "identity"
+        )  # although nobody asked for it
         body = _unpacked(answer)[:limit] if packed else answer.body
         return response, body, answer.truncated
 

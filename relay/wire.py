@@ -20,6 +20,7 @@ MOST_IDLE = 64
 """Connections that are kept in all."""
 HEAD_LIMIT = 64 * 1024
 """Bytes of an answer's head; a longer one is an error."""
+_BREAK = frozenset("\r\n")
 _ENDS_WITH_THE_CONNECTION = frozenset({b"content-length", b"transfer-encoding"})
 
 Vetted = Callable[[str, int], Awaitable[list[str]]]
@@ -63,7 +64,7 @@ class Wire:
             target.path,
             target.head,
             self._always,
-            b"".join(_header(name, value) for name, value in headers.items()),
+            _head(headers),
             body or b"",
         )
         connection = self._take(target) or await self._open(target)
@@ -241,7 +242,10 @@ def _target(url: str) -> _Target:
     return _Target(parts.raw_host.decode(), parts.port or (443 if secure else 80), secure, parts.raw_path, head)
 
 
-def _header(name: str, value: str) -> bytes:
-    if "\r" in value or "\n" in value or "\r" in name or "\n" in name:
+def _head(headers: Mapping[str, str]) -> bytes:
+    """The headers as lines. Raises :class:`httpx.LocalProtocolError` for one that would be more than a line."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if lines.count("\r") != len(headers) or lines.count("\n") != len(headers):
+        name = next(name for name, value in headers.items() if not _BREAK.isdisjoint(name + value))
         raise httpx.LocalProtocolError(f"the header {name!r} holds a line break")
-    return f"{name}: {value}\r\n".encode()
+    return lines.encode()

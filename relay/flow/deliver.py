@@ -1,7 +1,7 @@
 """Delivery workers: lease what is due, render it, call the connector, write down what became of it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -94,23 +94,28 @@ class Deliverer(Loop):
         self._running: set[asyncio.Task[None]] = set()
         self._held: dict[str, DeliveryRow] = {}
         """What is under way, by id."""
+        self._ending = 0
+        """How many of them are only to be written down: they take no worker."""
         self._beating: asyncio.Task[None] | None = None
 
     async def step(self) -> float:
         deliveries = self._journal.deliveries
         policies = LanePolicies(self._connections.policies, reserve=self._settings.workers // 2)
-        room = self._settings.workers - len(self._running)
-        if room <= 0:
+        if self._free() <= 0:
             return 1.0
-        claimed = await deliveries.claim(self._clock.now(), room, self._settings.lease_seconds, policies)
+        claimed = await deliveries.claim(self._clock.now(), self._free, self._settings.lease_seconds, policies)
         for briefing in claimed:
             if not self._at_it(briefing.delivery):
                 self._held[briefing.delivery.id] = briefing.delivery
-                self.spawn(self._running, self.work(briefing))
+                self.spawn(self._running, self.work(briefing), nudges=False)  # it has nudged when it was to be settled
         if claimed:
             self._keep_leases()
             return SOON
-        return self.until(await deliveries.next_due(self._clock.now(), room, policies))
+        return self.until(await deliveries.next_due(self._clock.now(), self._free(), policies))
+
+    def _free(self) -> int:
+        """How many more attempts may be made at once; asked by the journal's writer too, in its own thread."""
+        return self._settings.workers - len(self._running) + self._ending
 
     async def drain(self) -> None:
         try:
@@ -164,13 +169,22 @@ class Deliverer(Loop):
             log.warning("delivery %s took longer than its lease; another worker's result counts", row.id)
 
     async def _settle(self, row: DeliveryRow, settlement: Settlement) -> bool:
-        """False: the lease went to another worker."""
-        while True:
-            settlement.delivery.fence = row.fence
-            if await self.insist(lambda: self._journal.deliveries.settle(settlement)):
-                return True
-            if settlement.delivery.fence == row.fence:
-                return False
+        """False: the lease went to another worker. What comes next is claimed at once, in the same commit."""
+
+        def settle() -> Awaitable[bool]:
+            self.nudge()
+            return self._journal.deliveries.settle(settlement)
+
+        self._ending += 1
+        try:
+            while True:
+                settlement.delivery.fence = row.fence
+                if await self.insist(settle):
+                    return True
+                if settlement.delivery.fence == row.fence:
+                    return False
+        finally:
+            self._ending -= 1
 
     async def _job(self, briefing: Briefing) -> Job:
         row = briefing.delivery

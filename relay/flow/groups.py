@@ -1,5 +1,6 @@
 """Names of deliveries: a step, one of its repetitions, or what is told of its failure."""
 
+import functools
 import re
 from collections.abc import Iterable
 
@@ -18,6 +19,7 @@ class Name(Struct, frozen=True):
     """Which one of ``on_failure``, if it tells of a failure."""
 
 
+@functools.lru_cache(maxsize=1024)
 def read_name(name: str) -> Name:
     """``save``, ``save[0]``, ``save!1`` and ``save[0]!1`` taken apart."""
     match = _NAME.fullmatch(name)

@@ -90,25 +90,27 @@ class Loop(ABC):
         """Seconds from now until ``due``, at most :data:`IDLE`."""
         return IDLE if due is None else min(max(0.0, due - self._clock.now()), IDLE)
 
-    def spawn(self, running: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work`` beside the loop; the loop is nudged when it ends, for there is room again."""
+    def spawn(self, running: set[asyncio.Task[None]], work: Coroutine[Any, Any, None], *, nudges: bool = True) -> None:
+        """Run ``work`` beside the loop. When it ends, the loop is nudged, for there is room again; one that ``nudges``
+        not has said so itself, unless it failed."""
         task = asyncio.create_task(work)
         running.add(task)
         self._spawned.add(task)
-        task.add_done_callback(lambda done: self._ended(running, done))
+        task.add_done_callback(lambda done: self._ended(running, done, nudges=nudges))
 
     async def finish(self, running: set[asyncio.Task[None]]) -> None:
         """Wait for all of ``running``."""
         while running:
             await asyncio.wait(set(running))
 
-    def _ended(self, running: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+    def _ended(self, running: set[asyncio.Task[None]], task: asyncio.Task[None], *, nudges: bool) -> None:
         running.discard(task)
         self._spawned.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, Unavailable):
             log.error("work of the %s failed; it will be due again", self.name, exc_info=error)
-        self.nudge()
+        if nudges or error is not None:
+            self.nudge()
 
     def _stumble(self) -> float:
         self._stumbles += 1

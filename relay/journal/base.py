@@ -8,7 +8,7 @@ assumption that this is the only process; a result counts only with the fence it
 Times are Unix seconds (float). JSON travels as text, exactly as it was stored.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from .batches import BatchStore
@@ -164,11 +164,16 @@ class Tasks(Protocol):
 class Deliveries(Protocol):
     """What must go out."""
 
-    async def claim(self, now: float, limit: int, lease: float, policies: LanePolicies = ...) -> list[Briefing]:
-        """Hand out due deliveries, lane by lane and within a lane the longest due first, each with a new fence; the
-        attempt is counted before it is made (a probe is not). Each is due again after ``lease`` seconds unless renewed
-        or settled. No lane gets more than its policy, its pauses and its breaker allow. A lease survives the end of the
-        process; a power cut ends it anyway, and may forget that the attempt was counted."""
+    async def claim(
+        self, now: float, free: Callable[[], int], lease: float, policies: LanePolicies = ...
+    ) -> list[Briefing]:
+        """Hand out at most ``free()`` due deliveries, lane by lane and within a lane the longest due first, each with a
+        new fence; the attempt is counted before it is made (a probe is not). Each is due again after ``lease`` seconds
+        unless renewed or settled. No lane gets more than its policy, its pauses and its breaker allow.
+
+        ``free`` is asked by the writer, in its own thread and after the settlements that wait beside the claim: what
+        ended until then makes room. A lease survives the end of the process; a power cut ends it anyway, and may forget
+        that the attempt was counted."""
         ...
 
     async def renew(self, held: Mapping[str, int], until: float) -> int:

@@ -49,12 +49,7 @@ def in_bulk(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[An
 
 def read(struct: type[S], row: sqlite3.Row) -> S:
     """A struct from a row that has at least its columns (a missing one takes its default)."""
-    return convert(struct, row.keys(), row)
-
-
-def convert(struct: type[S], names: Sequence[str], row: Sequence[Any]) -> S:
-    """A struct from values and their names."""
-    return msgspec.convert(dict(zip(names, row, strict=True)), struct, strict=False)
+    return msgspec.convert(dict(row), struct, strict=False)
 
 
 def as_json(value: Any) -> str:

@@ -196,6 +196,7 @@ def _connect_writer(path: Path, mark: Mark) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA cache_size = -16000")  # KiB: what a busy hour touches is not read again and again
         migrations.apply(Database(connection))
         hand_back(connection, time.time(), mark)
     except sqlite3.DatabaseError as error:

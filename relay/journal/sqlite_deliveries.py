@@ -1,7 +1,7 @@
 """The outbox, the media it speaks of and the recipes it follows, on SQLite."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from .model import Briefing, DeliveryFilter, DeliveryRow, Entry, Finish, MediaRo
 from .occasions import Occasion
 from .rows import as_json, in_bulk, insert, read, values
 from .sqlite_found import again, brief, count, find
-from .sqlite_lanes import claim, learn, next_due, park, well_lanes
+from .sqlite_lanes import NOT_WELL, claim, learn, next_due, park
 from .sqlite_order import line_up, release
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ _IDENTITY = {
     "replay",
 }
 _FIXED = _WAITS | _IDENTITY | {"blockers", "fence"}
-_HELD = (
-    "SELECT json_group_array(json_array(id, fence)) FROM deliveries"
-    " WHERE id IN (SELECT value FROM json_each(?)) AND state = 'leased'"
-)
 _RENEW = (
     "UPDATE deliveries SET due_at = :until WHERE state = 'leased' AND (id, fence) IN"
     " (SELECT value ->> 0, value ->> 1 FROM json_each(:held))"
@@ -49,7 +45,16 @@ _SETTLE = (
     f" UPDATE deliveries SET {', '.join(f'{name} = settled.{name}' for name in _CHANGED)}"
     " FROM settled WHERE deliveries.id = settled.id"
 )
-_AWAITED = "SELECT DISTINCT waits_for FROM waits WHERE waits_for IN (SELECT value FROM json_each(?))"
+_AROUND = (
+    "SELECT json_object("  # noqa: S608 (ours)
+    "'leased', (SELECT json_group_array(json_array(id, fence)) FROM deliveries"
+    " WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'leased'),"
+    " 'awaited', (SELECT json_group_array(DISTINCT waits_for) FROM waits"
+    " WHERE waits_for IN (SELECT value FROM json_each(:ids))),"
+    f" 'ailing', (SELECT json_group_array(name) FROM lanes"
+    f" WHERE name IN (SELECT value FROM json_each(:lanes)) AND {NOT_WELL}),"
+    " 'paused', (SELECT count(*) FROM lanes WHERE paused_at IS NOT NULL))"
+)
 _ROUTED = "DELETE FROM deliveries WHERE event_id = ? AND state = 'unrouted'"
 _FINISHES = "SELECT * FROM finishes WHERE (at, event_id) > (?, ?) AND at >= ? AND at <= ? ORDER BY at, event_id LIMIT ?"
 _SEQ = frozenset({"seq"})
@@ -58,7 +63,22 @@ _INSERT_OCCASION = insert("occasions", Occasion)
 _INSERT_MEDIA = insert("media", MediaRow).replace("INSERT", "INSERT OR REPLACE", 1)
 ORDINARY = LanePolicies({})
 WELL = LaneNews(ok=True)
-_held = msgspec.json.Decoder(list[tuple[str, int]]).decode
+
+
+class _Around(msgspec.Struct):
+    """What there is around deliveries that are to be settled."""
+
+    leased: set[tuple[str, int]]
+    """Those that are under way, with their fences."""
+    awaited: set[str]
+    """Those that others wait for."""
+    ailing: set[str]
+    """Those of their lanes that are not well."""
+    paused: int
+    """Lanes that are paused, of all."""
+
+
+_around = msgspec.json.Decoder(_Around).decode
 
 
 class SqliteDeliveries:
@@ -67,9 +87,11 @@ class SqliteDeliveries:
     def __init__(self, journal: "SqliteJournal") -> None:
         self._journal = journal
 
-    async def claim(self, now: float, limit: int, lease: float, policies: LanePolicies = ORDINARY) -> list[Briefing]:
+    async def claim(
+        self, now: float, free: Callable[[], int], lease: float, policies: LanePolicies = ORDINARY
+    ) -> list[Briefing]:
         return await self._journal.write(
-            lambda connection: brief(connection, claim(connection, now, limit, lease, policies)), lasting=False
+            lambda connection: brief(connection, claim(connection, now, free(), lease, policies)), lasting=False
         )
 
     async def renew(self, held: Mapping[str, int], until: float) -> int:
@@ -188,34 +210,30 @@ def append(connection: sqlite3.Connection, entries: list[Entry]) -> None:
 def _settle(connection: sqlite3.Connection, settlements: list[Settlement]) -> list[bool]:
     """What comes in dozens, each statement once for all of them; whose lease was lost is left out."""
     ids = as_json([settlement.delivery.id for settlement in settlements])
-    leased = set(_held(connection.execute(_HELD, (ids,)).fetchone()[0]))
-    held = [(settlement.delivery.id, settlement.delivery.fence) in leased for settlement in settlements]
+    lanes = as_json(list({settlement.delivery.lane for settlement in settlements}))
+    around = _around(connection.execute(_AROUND, {"ids": ids, "lanes": lanes}).fetchone()[0])
+    held = [(settlement.delivery.id, settlement.delivery.fence) in around.leased for settlement in settlements]
     ours = list(compress(settlements, held))
     over = [settlement.delivery for settlement in ours]
     in_bulk(connection, _SETTLE, [[delivery.id, *values(delivery, skip=_FIXED)] for delivery in over])
-    _release(connection, over, ids)
-    _learn(connection, ours)
+    for delivery in over:
+        if delivery.state == "dead" or delivery.id in around.awaited:
+            release(connection, delivery)
+    _learn(connection, ours, around.ailing)
     append(connection, [entry for settlement in ours for entry in settlement.history])
     for settlement in ours:
         insert_occasions(connection, settlement.occasions)
         insert_deliveries(connection, settlement.deliveries)
-    park(connection)
+    if around.paused:
+        park(connection)
     return held
 
 
-def _release(connection: sqlite3.Connection, over: list[DeliveryRow], ids: str) -> None:
-    awaited = {row[0] for row in connection.execute(_AWAITED, (ids,))}
-    for delivery in over:
-        if delivery.state == "dead" or delivery.id in awaited:
-            release(connection, delivery)
-
-
-def _learn(connection: sqlite3.Connection, settlements: list[Settlement]) -> None:
+def _learn(connection: sqlite3.Connection, settlements: list[Settlement], ailing: set[str]) -> None:
     """A success tells nothing new of a lane that is well."""
-    well = well_lanes(connection, {settlement.delivery.lane for settlement in settlements})
     for settlement in settlements:
         news, lane = settlement.lane, settlement.delivery.lane
-        if news is None or (news == WELL and lane in well):
+        if news is None or (news == WELL and lane not in ailing):
             continue
         learn(connection, settlement.delivery, news, settlement.delivery.updated_at)
-        (well.add if news == WELL else well.discard)(lane)
+        (ailing.discard if news == WELL else ailing.add)(lane)

@@ -1,8 +1,7 @@
 """Deliveries looked up: what an attempt must know, what fits a filter, what is to be sent again."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,24 +9,55 @@ import msgspec
 from .migrations.lanes import NOT_OVER, PARKED_OR_LEASED
 from .model import Briefing, DeliveryFilter, DeliveryRow, DeliveryState, Finish, MediaRow, TaskRow
 from .occasions import Occasion
-from .rows import as_json, convert, read
+from .rows import as_json, read
 
-S = TypeVar("S", bound=msgspec.Struct)
-T = TypeVar("T", MediaRow, DeliveryRow)
+R = TypeVar("R", MediaRow, DeliveryRow)
+T = TypeVar("T", Finish, Occasion)
 
-_PARTS: dict[str, type[msgspec.Struct]] = {"d": DeliveryRow, "t": TaskRow, "f": Finish, "u": Finish, "o": Occasion}
-_NAMES = {struct: [name for name in struct.__struct_fields__ if name != "waits_for"] for struct in _PARTS.values()}
-_COLUMNS = ", ".join(f'{alias}."{name}"' for alias, struct in _PARTS.items() for name in _NAMES[struct])
-_BRIEF = (  # an event is a finish or an update of its task, or an occasion
-    f"SELECT {_COLUMNS}, (SELECT count(*) FROM media WHERE media.task_id = d.task_id) AS files,"  # noqa: S608 (ours)
-    " (SELECT count(*) FROM deliveries WHERE deliveries.task_id = d.task_id) AS of_task"
-    " FROM json_each(:ids) CROSS JOIN deliveries d ON d.id = value LEFT JOIN tasks t ON t.id = d.task_id"
-    " LEFT JOIN finishes f ON f.event_id = d.event_id LEFT JOIN updates u ON u.event_id = d.event_id"
-    " LEFT JOIN occasions o ON o.event_id = d.event_id"
+
+class _Known(msgspec.Struct):
+    """What attempts at some deliveries must know, each thing once."""
+
+    deliveries: list[DeliveryRow]
+    """All of the same tasks."""
+    tasks: list[TaskRow]
+    media: list[MediaRow]
+    finishes: list[Finish]
+    updates: list[Finish]
+    occasions: list[Occasion]
+
+
+_known = msgspec.json.Decoder(_Known, strict=False).decode
+
+
+def _all(struct: type[msgspec.Struct], table: str, column: str, of: str, order: str) -> str:
+    """SQL for a JSON list of all that a table knows of what was handed out."""
+    names = [name for name in struct.__struct_fields__ if name != "waits_for"]
+    pairs = ", ".join(f"'{name}', \"{name}\"" for name in names)
+    return (
+        f"'{table}', (SELECT json_group_array(json_object({pairs})) FROM"  # noqa: S608 (ours)
+        f" (SELECT * FROM {table} WHERE {column} IN (SELECT {of} FROM handed) ORDER BY {order}))"
+    )
+
+
+# One row, and so one step, in which the interpreter's lock is away. Its numbers are rounded to 15 digits: seconds to
+# hundred thousandths, which is enough to speak of.
+_BRIEF = (
+    "WITH handed AS MATERIALIZED"
+    " (SELECT task_id, event_id FROM json_each(:ids) CROSS JOIN deliveries ON deliveries.id = value)"
+    " SELECT json_object("
+    + ", ".join(
+        (
+            _all(DeliveryRow, "deliveries", "task_id", "task_id", "revision, id"),
+            _all(TaskRow, "tasks", "id", "task_id", "id"),
+            _all(MediaRow, "media", "task_id", "task_id", "position"),
+            _all(Finish, "finishes", "event_id", "event_id", "event_id"),
+            _all(Finish, "updates", "event_id", "event_id", "event_id"),
+            _all(Occasion, "occasions", "event_id", "event_id", "event_id"),
+        )
+    )
+    + ")"
 )
-_OF_TASKS = "IN (SELECT value FROM json_each(?))"
-_MEDIA = f"SELECT * FROM media WHERE task_id {_OF_TASKS} ORDER BY position"  # noqa: S608 (ours)
-_SIBLINGS = f"SELECT * FROM deliveries WHERE task_id {_OF_TASKS} ORDER BY revision, id"  # noqa: S608 (ours)
 _AGAIN = (
     "UPDATE deliveries SET state = 'due', due_at = :now, updated_at = :now, failures = 0, probe = 0"
     " WHERE id IN (SELECT value FROM json_each(:ids)) AND state IN ('dead', 'done') AND use <> 'when' RETURNING *"
@@ -44,45 +74,35 @@ SQLite may walk through everything in the order of ids to find none."""
 
 
 def brief(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Briefing]:
-    """Deliveries with what attempts at them must know, in the order of ``ids``: one row each, and more only for those
-    that have files or are not the only one of their task."""
+    """Deliveries with what attempts at them must know, in the order of ``ids``."""
     if not ids:
         return []
-    found = connection.execute(_BRIEF, {"ids": as_json(ids)}).fetchall()
-    media = _by_task(connection, MediaRow, _MEDIA, [row["task_id"] for row in found if row["files"]])
-    siblings = _by_task(connection, DeliveryRow, _SIBLINGS, [row["task_id"] for row in found if row["of_task"] > 1])
-    return [_briefing(row, media, siblings) for row in found]
+    known = _known(connection.execute(_BRIEF, {"ids": as_json(ids)}).fetchone()[0])
+    deliveries = {delivery.id: delivery for delivery in known.deliveries}
+    siblings, media = _by_task(known.deliveries), _by_task(known.media)
+    tasks = {task.id: task for task in known.tasks}
+    finishes, occasions = _by_event([*known.updates, *known.finishes]), _by_event(known.occasions)
+    return [
+        Briefing(
+            delivery=delivery,
+            task=tasks.get(delivery.task_id),
+            finish=finishes.get(delivery.event_id),
+            occasion=occasions.get(delivery.event_id),
+            media=[one for one in media.get(delivery.task_id, ()) if one.revision == delivery.revision],
+            siblings=siblings[delivery.task_id],
+        )
+        for delivery in (deliveries[one] for one in ids)
+    ]
 
 
-def _briefing(
-    row: sqlite3.Row, media: Mapping[str, list[MediaRow]], siblings: Mapping[str, list[DeliveryRow]]
-) -> Briefing:
-    values = iter(row)
-    delivery, task = _part(values, DeliveryRow), _part(values, TaskRow)
-    finish, change, occasion = _part(values, Finish), _part(values, Finish), _part(values, Occasion)
-    assert delivery is not None, "it was just handed out"
-    return Briefing(
-        delivery=delivery,
-        task=task,
-        finish=finish or change,
-        occasion=occasion,
-        media=[one for one in media.get(delivery.task_id, []) if one.revision == delivery.revision],
-        siblings=siblings.get(delivery.task_id, [delivery]),
-    )
+def _by_event(events: Iterable[T]) -> dict[str, T]:
+    return {event.event_id: event for event in events}
 
 
-def _part(values: Iterator[Any], struct: type[S]) -> S | None:
-    """The next struct of a row that holds several; ``None`` if there was nothing to join."""
-    names = _NAMES[struct]
-    part = list(islice(values, len(names)))
-    return None if part[0] is None else convert(struct, names, part)
-
-
-def _by_task(connection: sqlite3.Connection, struct: type[T], sql: str, tasks: list[str]) -> dict[str, list[T]]:
-    found: dict[str, list[T]] = {}
-    for row in connection.execute(sql, (as_json(tasks),)) if tasks else ():
-        one = read(struct, row)
-        found.setdefault(one.task_id, []).append(one)
+def _by_task(rows: Iterable[R]) -> dict[str, list[R]]:
+    found: dict[str, list[R]] = {}
+    for row in rows:
+        found.setdefault(row.task_id, []).append(row)
     return found
 
 

@@ -30,8 +30,9 @@ _DUE_LANES = (
     " FROM named LEFT JOIN lanes ON lanes.name = named.name WHERE named.name IS NOT NULL"
 )
 _FIRST = (
-    "SELECT json_group_array(id) FROM (SELECT id FROM deliveries WHERE lane = ? AND due_at IS NOT NULL AND due_at <= ?"
-    " ORDER BY due_at LIMIT ?)"
+    "SELECT json_group_object(value, (SELECT json_group_array(id) FROM (SELECT id FROM deliveries"
+    " WHERE lane = named.value AND due_at IS NOT NULL AND due_at <= :now ORDER BY due_at LIMIT :most)))"
+    " FROM json_each(:lanes) AS named"
 )
 _CLAIM = (
     "UPDATE deliveries SET state = 'leased', due_at = :until, fence = fence + 1,"
@@ -63,8 +64,8 @@ _ALL = (
     " coalesce(held.leased, 0) AS leased FROM named LEFT JOIN lanes ON lanes.name = named.name"
     " LEFT JOIN busy ON busy.lane = named.name LEFT JOIN held ON held.lane = named.name ORDER BY named.name"
 )
-_NOT_WELL = "(failing <> '[]' OR opened_at IS NOT NULL OR error IS NOT NULL)"
-_AILING = f"SELECT name FROM lanes WHERE name IN (SELECT value FROM json_each(?)) AND {_NOT_WELL}"  # noqa: S608 (ours)
+_first = msgspec.json.Decoder(dict[str, list[str]]).decode
+NOT_WELL = "(failing <> '[]' OR opened_at IS NOT NULL OR error IS NOT NULL)"
 _USE = (
     "SELECT ? AS name, max(CASE WHEN attempts > 0 THEN updated_at END) AS used_at,"
     " max(CASE WHEN state = 'done' THEN updated_at END) AS done_at, sum(state = 'dead') AS dead"
@@ -163,12 +164,12 @@ def claim(connection: sqlite3.Connection, now: float, limit: int, lease: float, 
     """
     lanes = [lane for lane in _due_lanes(connection, now) if lane.opens_at() <= now]
     lanes.sort(key=lambda lane: (lane.leased, lane.claimed_at or 0.0, lane.first_due))
-    waiting: list[tuple[_Due, list[str]]] = []
-    for lane in lanes:
-        room = lane.room(now, limit, policies)
-        if room:
-            (ids,) = connection.execute(_FIRST, (lane.name, now, room)).fetchone()
-            waiting.append((lane, msgspec.json.decode(ids, type=list[str])))
+    rooms = {lane.name: room for lane in lanes if (room := lane.room(now, limit, policies))}
+    if not rooms:
+        return []
+    given = {"lanes": as_json(list(rooms)), "now": now, "most": max(rooms.values())}
+    first = _first(connection.execute(_FIRST, given).fetchone()[0])
+    waiting = [(lane, first[lane.name][: rooms[lane.name]]) for lane in lanes if lane.name in rooms]
     picked = _in_turn(waiting, limit, policies.reserve)
     if not picked:
         return []
@@ -235,15 +236,9 @@ def learn(connection: sqlite3.Connection, delivery: DeliveryRow, news: LaneNews,
         _fail(connection, delivery, news, now)
 
 
-def well_lanes(connection: sqlite3.Connection, names: set[str]) -> set[str]:
-    """Those of these lanes of which a success would tell nothing new."""
-    ailing = connection.execute(_AILING, (as_json(list(names)),))
-    return names - {row[0] for row in ailing}
-
-
 def _close(connection: sqlite3.Connection, lane: str, now: float) -> None:
     row = connection.execute(
-        f"SELECT opened_at FROM lanes WHERE name = ? AND {_NOT_WELL}",  # noqa: S608 (ours)
+        f"SELECT opened_at FROM lanes WHERE name = ? AND {NOT_WELL}",  # noqa: S608 (ours)
         (lane,),
     ).fetchone()
     if row is None:

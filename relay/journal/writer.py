@@ -40,12 +40,6 @@ class _Failed(NamedTuple):
 
 MOST_PER_COMMIT = 512
 """Writes that may share one commit: bounds how long the first of them waits for the last."""
-BUSY = 4
-"""After a commit of so many writes there are more on their way: the next one waits for them."""
-GATHER = 0.0005
-"""Seconds that it waits."""
-
-
 PROBE_EVERY = 1.0
 """Seconds between two looks, when nothing else is to be written, whether writing works again."""
 
@@ -70,7 +64,8 @@ class Writer:
         """Queue ``write``; the future has its result once it is durable, or the exception it raised.
 
         What is not ``lasting`` is not waited for until it is on the disk: it survives the end of this process, but a
-        power cut may undo it, until the next lasting write. It goes before the lasting ones that wait beside it.
+        power cut may undo it, until the next lasting write. It goes behind the lasting ones that wait beside it, and
+        shares their commit.
 
         ``write`` runs inside a transaction that others share: it must check before it changes anything, so
         that raising leaves nothing half done.
@@ -99,7 +94,6 @@ class Writer:
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        batch: list[_Job] = []
         while True:
             try:
                 first = self._jobs.get(timeout=PROBE_EVERY if self.condition.trouble else None)
@@ -108,12 +102,9 @@ class Writer:
                 continue
             if first is None:
                 break
-            if len(batch) >= BUSY:
-                time.sleep(GATHER)
             batch, last = self._drain(first)
-            for lasting in (False, True):
-                if jobs := [job for job in batch if job.lasting is lasting]:
-                    self._commit(jobs)
+            batch.sort(key=attrgetter("lasting"), reverse=True)
+            self._commit(batch)
             if last:
                 break
         self._leave()

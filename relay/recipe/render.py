@@ -56,6 +56,8 @@ class Renderer:
     def _reach(self, recipe: Recipe, context: Mapping[str, Any]) -> dict[str, Any]:
         begin()
         context = complete(context)
+        if not recipe.vars:
+            return {**context, "vars": {}}
         first = {name: context[name] for name in NAMES if name in context}
         filled: dict[str, Any] = _Filling(recipe, first).value(recipe.vars, ("vars",))
         return {**context, "vars": filled}

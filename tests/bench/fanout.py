@@ -27,9 +27,11 @@ from relay.clock import SystemClock
 from relay.flow.archive import MediaStore
 from relay.flow.connections import Connections
 from relay.flow.deliver import Deliverer
-from relay.journal import Change, DeliveryRow, Entry, Finish, Operation, SqliteJournal, TaskRow
+from relay.journal import Change, DeliveryRow, Entry, Finish, Operation, Settlement, SqliteJournal, TaskRow
+from relay.journal.sqlite_deliveries import SqliteDeliveries
 from relay.net import Egress, guarded_client
 from relay.recipe import RecipeSet, Renderer, parse
+from relay.serve import settle_memory
 from relay.settings import Settings
 from relay.vault import Vault, new_key
 
@@ -45,6 +47,22 @@ steps:
     connection: c0
     with: { body: { id: "{{ event.id }}", title: "{{ row.title }}", task: "{{ task.id }}" } }
 """
+
+
+class _Settled(SqliteDeliveries):
+    """Tells when as many deliveries are settled, and durably so, as there are."""
+
+    def __init__(self, journal: SqliteJournal, number: int) -> None:
+        super().__init__(journal)
+        self._left = number
+        self.all = asyncio.Event()
+
+    async def settle(self, settlement: Settlement) -> bool:
+        held = await super().settle(settlement)
+        self._left -= held
+        if self._left == 0:
+            self.all.set()
+        return held
 
 
 class Nothing(Connector):
@@ -64,6 +82,7 @@ def run(*, quick: bool) -> None:
     server = receiving.Process(target=_receive, args=(child,), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{parent.recv()}/caught"
+    settle_memory()
     try:
         measured = uvloop.run(_measure(url, number, rounds, parent))
     finally:
@@ -149,6 +168,7 @@ async def _loop(post: Callable[[], Awaitable[None]], number: int, at_once: int =
 async def _relay(url: str, number: int, connector: Connector) -> float:
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
         journal, clock = SqliteJournal.open(Path(folder) / "journal.db"), SystemClock()
+        journal.deliveries = settled = _Settled(journal, number)
         connections = {f"c{lane}": {"url": url, "secret": SECRET} for lane in range(LANES)}
         settings = Settings(data=Path(folder), connections=connections)
         recipes = RecipeSet([parse(RECIPE, "fanout.yaml")])
@@ -170,13 +190,13 @@ async def _relay(url: str, number: int, connector: Connector) -> float:
         await _fill(journal, next(iter(recipes)).hash, number)
         started = time.perf_counter()
         working = asyncio.create_task(deliverer.run())
-        while (await journal.pulse()).pending_deliveries:
-            await asyncio.sleep(0.01)
+        await settled.all.wait()
         seconds = time.perf_counter() - started
         await deliverer.stop()
         await working
         await client.aclose()
-        assert (await journal.pulse()).dead_deliveries == 0
+        left = await journal.pulse()
+        assert (left.pending_deliveries, left.dead_deliveries) == (0, 0)
         await journal.close()
         return seconds
 

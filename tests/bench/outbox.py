@@ -69,7 +69,7 @@ def _row(number: int) -> DeliveryRow:
 
 async def _round(journal: SqliteJournal) -> float:
     started = time.perf_counter()
-    claimed = await journal.deliveries.claim(1e9, BATCH, 60.0)
+    claimed = await journal.deliveries.claim(1e9, lambda: BATCH, 60.0)
     done = [msgspec.structs.replace(one.delivery, state="done", due_at=None) for one in claimed]
     await asyncio.gather(*(journal.deliveries.settle(Settlement(delivery=row)) for row in done))
     return (time.perf_counter() - started) / BATCH

@@ -244,7 +244,7 @@ async def test_a_long_attempt_keeps_its_lease(bench: Bench, stumbles: bool, monk
         await until(lambda: bench.clock.until_next() is not None)
         bench.clock.advance(14)
         await until_changed(bench, fence)
-        assert await bench.journal.deliveries.claim(bench.clock.now(), 10, 40) == []
+        assert await bench.journal.deliveries.claim(bench.clock.now(), lambda: 10, 40) == []
     landing.set()
     await bench.deliverer.drain()
     assert (await bench.row()).state == "done"
@@ -253,7 +253,7 @@ async def test_a_long_attempt_keeps_its_lease(bench: Bench, stumbles: bool, monk
 async def test_a_result_after_the_lease_was_lost_does_not_count(bench: Bench) -> None:
     async def stolen() -> Outcome:
         bench.clock.advance(0)
-        await bench.journal.deliveries.claim(bench.clock.now() + 1000, 10, 40)
+        await bench.journal.deliveries.claim(bench.clock.now() + 1000, lambda: 10, 40)
         return Outcome(url="https://too-late")
 
     bench.probe.act = stolen

@@ -130,7 +130,7 @@ async def test_a_finish_that_no_recipe_wants_is_unrouted(tmp_path: Path) -> None
     await door.tell("failed")
     (row,) = await door.journal.deliveries.of_task("task_ours")
     assert (row.state, row.due_at, row.step) == ("unrouted", None, "unrouted")
-    assert await door.journal.deliveries.claim(door.clock.now() + 1e9, 10, 40) == []
+    assert await door.journal.deliveries.claim(door.clock.now() + 1e9, lambda: 10, 40) == []
     await door.journal.close()
 
 

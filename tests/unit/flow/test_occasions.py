@@ -224,7 +224,7 @@ async def archived(line: Line) -> None:
     """The archive's delivery is done: its connector is not part of this bench."""
     from relay.journal import Settlement
 
-    (briefing,) = await line.journal.deliveries.claim(line.clock.now(), 10, 40)
+    (briefing,) = await line.journal.deliveries.claim(line.clock.now(), lambda: 10, 40)
     row = briefing.delivery
     row.state, row.due_at = "done", None
     assert await line.journal.deliveries.settle(Settlement(delivery=row))

@@ -51,7 +51,7 @@ async def test_a_finish_from_before_is_archived_and_told_to_nobody(door: Door) -
     assert await states(door) == {"archive": "due", "first": "dead", "second": "waiting"}
     (first,) = [row for row in await door.journal.deliveries.of_task("task_ours") if row.step == "first"]
     assert SAID in (first.error or "")
-    (leased,) = await door.journal.deliveries.claim(door.clock.now(), 10, 60.0)
+    (leased,) = await door.journal.deliveries.claim(door.clock.now(), lambda: 10, 60.0)
     assert leased.delivery.step == "archive"
 
 

@@ -56,7 +56,7 @@ async def add(journal: SqliteJournal, *rows: DeliveryRow) -> None:
 
 
 async def claim(journal: SqliteJournal, limit: int = 8, at: float = NOW) -> list[DeliveryRow]:
-    return [briefing.delivery for briefing in await journal.deliveries.claim(at, limit, 40, POLICIES)]
+    return [briefing.delivery for briefing in await journal.deliveries.claim(at, lambda: limit, 40, POLICIES)]
 
 
 async def settle(

@@ -99,7 +99,7 @@ async def test_what_a_power_cut_may_undo_is_not_marked(tmp_path: Path, monkeypat
     journal = SqliteJournal.open(tmp_path / "journal.db")
     await write(journal, 1)
     seen = Mark(tmp_path / "journal.db").seen()
-    assert await journal.deliveries.claim(2.0, 10, 30.0) == []
+    assert await journal.deliveries.claim(2.0, lambda: 10, 30.0) == []
     assert Mark(tmp_path / "journal.db").seen() == seen
     await write(journal, 2)
     assert Mark(tmp_path / "journal.db").seen() == seen + 1

@@ -115,7 +115,9 @@ async def test_what_may_have_arrived_since_is_a_dead_letter_and_the_store_goes_o
     second = a_delivery("second", "due", "first")
     rows = [kept, first, second, a_delivery("alone", "due"), a_delivery("held", "parked"), a_delivery("done", "done")]
     await put(journal, rows)
-    (claimed,) = [one.delivery for one in await journal.deliveries.claim(2.0, 10, 60.0) if one.delivery.id == "alone"]
+    (claimed,) = [
+        one.delivery for one in await journal.deliveries.claim(2.0, lambda: 10, 60.0) if one.delivery.id == "alone"
+    ]
     held, journal = await restored(tmp_path, journal)
     assert held.deliveries == 4
     found = {row.id: row for row in await journal.deliveries.of_task("t")}
@@ -141,7 +143,7 @@ async def test_what_may_have_arrived_since_is_a_dead_letter_and_the_store_goes_o
 
 async def land(journal: SqliteJournal, id: str) -> None:
     """Whatever is due is tried; ``id`` arrives."""
-    for row in [one.delivery for one in await journal.deliveries.claim(9e9, 10, 60.0)]:
+    for row in [one.delivery for one in await journal.deliveries.claim(9e9, lambda: 10, 60.0)]:
         if row.id == id:
             row.state, row.due_at, row.updated_at = "done", None, 9e9
             assert await journal.deliveries.settle(Settlement(delivery=row))

@@ -256,7 +256,7 @@ async def test_a_step_waits_for_all_it_comes_after(journal: SqliteJournal) -> No
     await journal.tasks.apply(Change(task=known, finish=finish, deliveries=rows))
     first, second = await claimed_rows(journal, 2.0)
     await settle(journal, first)
-    assert await journal.deliveries.claim(3.0, 10, 30.0) == []
+    assert await journal.deliveries.claim(3.0, lambda: 10, 30.0) == []
     await settle(journal, second)
     assert [row.id for row in await claimed_rows(journal, 4.0)] == ["c"]
 
@@ -271,7 +271,7 @@ async def test_only_the_holder_of_the_lease_may_settle(journal: SqliteJournal) -
     await journal.tasks.apply(Change(task=known, deliveries=[delivery("a")]))
     (slow,) = await claimed_rows(journal, 2.0)
     assert await journal.deliveries.renew({"a": slow.fence, "b": 1}, 50.0) == 1
-    assert await journal.deliveries.claim(40.0, 10, 30.0) == []
+    assert await journal.deliveries.claim(40.0, lambda: 10, 30.0) == []
     (other,) = await claimed_rows(journal, 50.0)
     assert (other.fence, other.attempts) == (2, 2)
     assert await journal.deliveries.renew({"a": slow.fence}, 90.0) == 0
@@ -282,7 +282,7 @@ async def test_only_the_holder_of_the_lease_may_settle(journal: SqliteJournal) -
 
 async def claimed_rows(journal: SqliteJournal, now: float) -> list[DeliveryRow]:
     """What is handed out, by id."""
-    claimed = await journal.deliveries.claim(now, 10, 30.0)
+    claimed = await journal.deliveries.claim(now, lambda: 10, 30.0)
     return sorted((briefing.delivery for briefing in claimed), key=lambda row: row.id)
 
 
@@ -330,7 +330,7 @@ async def test_a_restart_hands_back_what_a_dead_relay_held(tmp_path: Path) -> No
     known = await bound(journal)
     await journal.tasks.apply(Change(task=known, deliveries=[delivery("a"), delivery("later", due_at=9e12)]))
     far = 9e11
-    await journal.deliveries.claim(far, 1, far)
+    await journal.deliveries.claim(far, lambda: 1, far)
     await journal.close()
     journal = SqliteJournal.open(tmp_path / "journal.db")
     now = 4e9  # later than the clock of any machine that runs this, earlier than the lease's end

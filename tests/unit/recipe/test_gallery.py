@@ -130,7 +130,7 @@ class Stage:
                 stored_at=0,
             )
         )
-        for briefing in await self.journal.deliveries.claim(self.clock.now(), 10, 40):
+        for briefing in await self.journal.deliveries.claim(self.clock.now(), lambda: 10, 40):
             archive = briefing.delivery
             archive.state, archive.due_at = ("done", None) if archive.use == "archive" else ("due", self.clock.now())
             await self.journal.deliveries.settle(Settlement(delivery=archive))
