@@ -58,9 +58,9 @@ class Guarded(Protocol):
 
     async def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
-    ) -> tuple[httpx.Response, bytes, bool]:
-        """A request whose body is at hand, at a fraction of the cost of one that streams: the answer's head, at most
-        ``limit`` bytes of its body, and whether there was more. Raises as httpx does."""
+    ) -> tuple[int, httpx.Headers, bytes, bool]:
+        """A request whose body is at hand, at a fraction of the cost of one that streams: the answer's status and
+        headers, at most ``limit`` bytes of its body, and whether there was more. Raises as httpx does."""
         ...
 
 

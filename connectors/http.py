@@ -79,16 +79,17 @@ class Http(Connector):
     ) -> tuple[dict[str, Any], str | None]:
         """One request: what to keep of its answer, and where it wants us to go instead."""
         try:
-            response, text, truncated = await _exchanged(delivery.http, config.method, url, headers, body)
+            status, answered, text, truncated = await _exchanged(delivery.http, config.method, url, headers, body)
         except (httpx.InvalidURL, httpx.TransportError) as error:
             raise unreachable(error) from error
-        detail: dict[str, Any] = {"status": response.status_code, "response": text, "truncated": truncated}
-        further = next_hop(url, response) if config.redirects == "same-host" else None
+        detail: dict[str, Any] = {"status": status, "response": text, "truncated": truncated}
+        further = next_hop(url, status, answered) if config.redirects == "same-host" else None
         if further is None:
-            told = bool(text) and not truncated and "json" in response.headers.get("content-type", "")
+            told = bool(text) and not truncated and "json" in answered.get("content-type", "")
             json = answer_json(text) if told else None
-            doubt = _doubt(config, delivery, response, {"text": text, "json": json, "truncated": truncated})
-            judge(response, text, delivery.at, detail, success=config.success, doubt=doubt)
+            said = {"status": status, "headers": answered, "text": text, "json": json, "truncated": truncated}
+            doubt = _doubt(config, delivery, said)
+            judge(status, answered, text, delivery.at, detail, success=config.success, doubt=doubt)
             if told:
                 detail["json"] = json
         return detail, further
@@ -116,15 +117,15 @@ class Http(Connector):
 
 async def _exchanged(
     http: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], body: Body | None
-) -> tuple[httpx.Response, str, bool]:
+) -> tuple[int, httpx.Headers, str, bool]:
     """A request, and the beginning of its answer: the short way unless a file streams."""
     if _is_guarded(type(http)) and (body is None or body.whole is not None):
         whole, guarded = body.whole if body else None, cast("Guarded", http)
-        response, kept, truncated = await guarded.exchange(method, url, headers, whole, ANSWER_LIMIT)
-        return response, kept.decode("utf-8", "replace"), truncated
+        status, answered, kept, truncated = await guarded.exchange(method, url, headers, whole, ANSWER_LIMIT)
+        return status, answered, kept.decode("utf-8", "replace"), truncated
     async with http.stream(method, url, content=body.stream() if body else None, headers=headers) as response:
         text, truncated = await read_answer(response)
-    return response, text, truncated
+    return response.status_code, response.headers, text, truncated
 
 
 @functools.cache
@@ -133,12 +134,11 @@ def _is_guarded(client: type[httpx.AsyncClient]) -> bool:
     return issubclass(client, Guarded)
 
 
-def _doubt(config: HttpConfig, delivery: Delivery, response: httpx.Response, said: Mapping[str, Any]) -> str | None:
+def _doubt(config: HttpConfig, delivery: Delivery, said: Mapping[str, Any]) -> str | None:
     """Why ``success_when`` does not hold; empty if it does, ``None`` if there is none."""
     if config.success_when is None:
         return None
-    answer = {"status": response.status_code, "headers": dict(response.headers), **said}
-    return delivery.why_not("success_when", {"answer": answer})
+    return delivery.why_not("success_when", {"answer": {**said, "headers": dict(said["headers"])}})
 
 
 def _url(config: HttpConfig, connection: HttpConnection) -> str:

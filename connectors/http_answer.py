@@ -10,6 +10,7 @@ import httpx
 from .answers import retry_after
 from .base import DeliveryError, Gone, Reject, Retry
 
+SUCCESS = range(200, 300)
 HOPS_MOST = 3
 UNMENDABLE = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431, 501, 505})
 """Answers about the request itself, which will be the same next time."""
@@ -20,7 +21,8 @@ N8N_WAIT = 600.0
 
 
 def judge(
-    response: httpx.Response,
+    status: int,
+    headers: httpx.Headers,
     text: str,
     at: int,
     detail: Mapping[str, Any],
@@ -30,20 +32,17 @@ def judge(
 ) -> None:
     """Nothing for a success; else raises what the answer means, with a sentence that says what to do. ``doubt`` is why
     the step's own expression does not hold; it alone decides, unless it is ``None``."""
-    status = response.status_code
-    done = not doubt if doubt is not None else status in success if success else response.is_success
-    if done:
+    if not doubt if doubt is not None else status in (success or SUCCESS):
         return
-    error = _meaning(response, text, at, detail)
+    error = _meaning(status, headers, text, at, detail)
     if doubt:
         error.reason += f"; {doubt}"
     raise error
 
 
-def _meaning(response: httpx.Response, text: str, at: int, detail: Mapping[str, Any]) -> DeliveryError:
+def _meaning(status: int, headers: httpx.Headers, text: str, at: int, detail: Mapping[str, Any]) -> DeliveryError:
     """What an answer that is no success means, by its status."""
-    status = response.status_code
-    after = retry_after(response.headers, at)
+    after = retry_after(headers, at)
     if status == HTTPStatus.GONE:
         return Gone("the receiver answered 410: it is gone for good", detail=detail)
     if 300 <= status < 400:
@@ -59,17 +58,17 @@ def _meaning(response: httpx.Response, text: str, at: int, detail: Mapping[str, 
     said = f", and said: {text[:SAID_MOST].strip()}" if text.strip() else ""
     if status in UNMENDABLE:
         return Reject(f"the receiver answered {status}: it does not take this request{said}", detail=detail)
-    if response.is_success:
+    if status in SUCCESS:
         return Retry(f"the receiver answered {status}{said}", after=after, detail=detail)
     return Retry(f"the receiver answered {status}{_why(status)}", after=after, detail=detail)
 
 
-def next_hop(url: str, response: httpx.Response) -> str | None:
+def next_hop(url: str, status: int, headers: httpx.Headers) -> str | None:
     """Where a redirect leads that may be followed: 307 and 308 on the same host, never from https to http. They
     keep method and body; 301 to 303 would lose them."""
-    if response.status_code not in (307, 308) or "location" not in response.headers:
+    if status not in (307, 308) or "location" not in headers:
         return None
-    target = urljoin(url, response.headers["location"])
+    target = urljoin(url, headers["location"])
     here, there = urlsplit(url), urlsplit(target)
     if here.hostname != there.hostname or there.scheme not in ("https", here.scheme):
         return None

@@ -178,15 +178,12 @@ class GuardedClient(httpx.AsyncClient):
 
     async def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int
-    ) -> tuple[httpx.Response, bytes, bool]:
+    ) -> Answer:
         """See :class:`connectors.base.Guarded`."""
         answer = await self._wire.exchange(method, url, headers, body, limit=limit, seconds=self._seconds)
-        response = httpx.Response(answer.status, headers=answer.headers, stream=httpx.ByteStream(b""))
-        packed = (
-            answer.body and response.headers.get("content-encoding", "identity") != "identity"
-        )  # although nobody asked for it
-        body = _unpacked(answer)[:limit] if packed else answer.body
-        return response, body, answer.truncated
+        if answer.body and answer.headers.get("content-encoding", "identity") != "identity":  # nobody asked for it
+            return answer._replace(body=_unpacked(answer)[:limit])
+        return answer
 
     async def aclose(self) -> None:
         await self._wire.aclose()

@@ -31,7 +31,7 @@ class Answer(NamedTuple):
     """The beginning of an answer."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: httpx.Headers
     body: bytes
     truncated: bool
     """Whether there was more of the body."""
@@ -214,7 +214,9 @@ class _Connection(asyncio.Protocol):
     def _finish(self, *, truncated: bool) -> None:
         if self._waiter is not None and not self._waiter.done():
             body = bytes(self._body[: self._limit])
-            self._waiter.set_result(Answer(self._parser.get_status_code(), self._headers, body, truncated))
+            self._waiter.set_result(
+                Answer(self._parser.get_status_code(), httpx.Headers(self._headers), body, truncated)
+            )
 
     def _fail(self, error: Exception) -> None:
         self.usable = False
