@@ -43,7 +43,7 @@ def _all(struct: type[msgspec.Struct], table: str, column: str, of: str, order: 
 # One row, and so one step, in which the interpreter's lock is away. Its numbers are rounded to 15 digits: seconds to
 # hundred thousandths, which is enough to speak of.
 _BRIEF = (
-    "WITH handed AS MATERIALIZED"
+    "WITH handed AS MATERIALIZED"  # noqa: S608 (ours)
     " (SELECT task_id, event_id FROM json_each(:ids) CROSS JOIN deliveries ON deliveries.id = value)"
     " SELECT json_object("
     + ", ".join(

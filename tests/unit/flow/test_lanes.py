@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from connectors.base import Gone, Outcome, Reject, Retry
 from relay.flow.lanes import policy
 from relay.flow.why import tell
-from relay.journal import LanePolicy, LaneRow
+from relay.journal import Briefing, LanePolicy, LaneRow
 from tests.unit.flow.test_deliver import Bench, until
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +40,11 @@ async def bench(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
 
 async def lane(bench: Bench) -> LaneRow:
     return next(one for one in await bench.journal.lanes.all() if one.name == "known")
+
+
+def commits(bench: Bench) -> int:
+    assert bench.journal._writer is not None
+    return bench.journal._writer.commits
 
 
 async def states(bench: Bench) -> list[str]:
@@ -73,6 +79,30 @@ async def test_no_more_are_under_way_than_the_connection_says(bench: Bench) -> N
     assert sorted(await states(bench)) == ["due", "leased", "leased", "leased"]
     landing.set()
     await bench.deliverer.drain()
+
+
+@pytest.mark.parametrize("bench", [{"max_concurrency": "1"}], indirect=True)
+async def test_what_comes_next_is_claimed_in_the_commit_that_settles(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three deliveries one after the other: each goes as soon as the one before is written down, and no sooner."""
+    claims: list[int] = []
+    claim = bench.journal.deliveries.claim
+
+    async def counted(*given: Any) -> list[Briefing]:
+        claimed = await claim(*given)
+        claims.append(len(claimed))
+        return claimed
+
+    monkeypatch.setattr(bench.journal.deliveries, "claim", counted)
+    before = commits(bench)
+    working = asyncio.create_task(bench.deliverer.run())
+    await until(lambda: len(bench.probe.calls) == 4)
+    await bench.deliverer.stop()
+    await working
+    assert await states(bench) == ["done"] * 4
+    assert [number for number in claims if number] == [2, 1, 1], "one a lane, then one for one"
+    assert commits(bench) - before <= 1 + 4 + 1, "the first claim, a commit a settlement, a last look"
 
 
 @pytest.mark.parametrize("bench", [{"per_minute": "1"}], indirect=True)

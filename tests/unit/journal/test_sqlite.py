@@ -17,6 +17,8 @@ from relay.journal import (
     Entry,
     Finish,
     JournalError,
+    LanePolicies,
+    LanePolicy,
     MediaRow,
     Operation,
     Receipt,
@@ -284,6 +286,33 @@ async def claimed_rows(journal: SqliteJournal, now: float) -> list[DeliveryRow]:
     """What is handed out, by id."""
     claimed = await journal.deliveries.claim(now, lambda: 10, 30.0)
     return sorted((briefing.delivery for briefing in claimed), key=lambda row: row.id)
+
+
+async def test_a_claim_goes_behind_the_settlements_beside_it_and_shares_their_commit(journal: SqliteJournal) -> None:
+    known = await bound(journal)
+    await journal.tasks.apply(Change(task=known, deliveries=[delivery("a"), delivery("b")]))
+    one_at_a_time = LanePolicies({}, default=LanePolicy(max_concurrency=1))
+    (first,) = await journal.deliveries.claim(2.0, lambda: 10, 30.0, one_at_a_time)
+    gate, asked = threading.Event(), list[str]()
+
+    def free() -> int:
+        asked.append(threading.current_thread().name)
+        return 10
+
+    held = asyncio.ensure_future(journal.write(lambda _: gate.wait(10)))
+    assert journal._writer is not None
+    before = journal._writer.commits
+    next_one = asyncio.ensure_future(journal.deliveries.claim(3.0, free, 30.0, one_at_a_time))
+    settled = asyncio.ensure_future(settle(journal, first.delivery))
+    await asyncio.sleep(0)
+    assert asked == [], "what ends until the last moment makes room"
+    gate.set()
+    await held
+    (second,) = await next_one
+    assert await settled
+    assert {first.delivery.id, second.delivery.id} == {"a", "b"}
+    assert asked == ["journal-writer"]
+    assert journal._writer.commits - before <= 2
 
 
 async def settle_together(journal: SqliteJournal, *settlements: Settlement) -> list[bool | BaseException]:

@@ -7,8 +7,9 @@ from functools import cache
 from typing import Any
 
 import pytest
+from jinja2.exceptions import SecurityError
 
-from relay.recipe import Recipe, Renderer, RenderError, parse
+from relay.recipe import Recipe, Renderer, RenderError, budget, parse
 from relay.recipe.reach import sample
 
 from .test_render import fill
@@ -259,6 +260,32 @@ def test_the_limits_are_those_of_the_whole_step() -> None:
     recipe = many("{% for a in range(999) %}{% endfor %}", 30)
     with pytest.raises(RenderError, match="turns together"):
         Renderer().render(recipe, recipe.steps["a"], sample())
+
+
+class Machine:
+    """Two clocks: what it says on the wall, and how long it has worked for us."""
+
+    def __init__(self) -> None:
+        self.wall = self.worked = 0.0
+
+    def monotonic(self) -> float:
+        return self.wall
+
+    def thread_time(self) -> float:
+        return self.worked
+
+
+def test_a_rendering_ends_after_its_seconds_and_not_for_those_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine()
+    monkeypatch.setattr(budget, "time", machine)
+    limit = budget.Budget()
+    machine.wall = 3600.0
+    limit.spend(1)
+    machine.worked = 0.4
+    limit.spend(1)  # an hour on a busy machine, of which little was ours
+    machine.worked = 0.6
+    with pytest.raises(SecurityError, match="may take 1 s together"):
+        limit.turn()
 
 
 def test_an_error_quotes_no_more_than_a_little() -> None:
