@@ -47,12 +47,12 @@ _SETTLE = (
 )
 _AROUND = (
     "SELECT json_object("  # noqa: S608 (ours)
-    "'leased', (SELECT json_group_array(json_array(id, fence)) FROM deliveries"
-    " WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'leased'),"
-    " 'awaited', (SELECT json_group_array(DISTINCT waits_for) FROM waits"
-    " WHERE waits_for IN (SELECT value FROM json_each(:ids))),"
-    f" 'ailing', (SELECT json_group_array(name) FROM lanes"
-    f" WHERE name IN (SELECT value FROM json_each(:lanes)) AND {NOT_WELL}),"
+    "'leased', (SELECT json_group_array(json_array(deliveries.id, fence)) FROM json_each(:ids)"
+    " CROSS JOIN deliveries ON deliveries.id = value AND state = 'leased'),"
+    " 'awaited', (SELECT json_group_array(value) FROM json_each(:ids)"
+    " WHERE EXISTS (SELECT 1 FROM waits WHERE waits_for = value)),"
+    " 'ailing', (SELECT json_group_array(name) FROM json_each(:lanes)"
+    f" CROSS JOIN lanes ON name = value AND {NOT_WELL}),"
     " 'paused', (SELECT count(*) FROM lanes WHERE paused_at IS NOT NULL))"
 )
 _ROUTED = "DELETE FROM deliveries WHERE event_id = ? AND state = 'unrouted'"

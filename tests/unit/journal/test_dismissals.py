@@ -26,7 +26,7 @@ async def planned(journal: SqliteJournal, *rows: DeliveryRow) -> None:
 
 async def ended(journal: SqliteJournal, **states: str) -> None:
     """Hand out what is due, and settle what is named so."""
-    for briefing in await journal.deliveries.claim(400.0, 10, 60.0):
+    for briefing in await journal.deliveries.claim(400.0, lambda: 10, 60.0):
         row = briefing.delivery
         state = states.pop(row.id)
         over = replace(row, state=state, due_at=None, updated_at=101.0, error="no" if state == "dead" else None)
@@ -96,13 +96,13 @@ async def test_a_step_behind_two_waits_for_both(journal: SqliteJournal) -> None:
     )
     await ended(journal, a="dead", b="dead")
     await dismiss(journal, "a", "b")
-    (late,) = await journal.deliveries.claim(700.0, 10, 60.0)
+    (late,) = await journal.deliveries.claim(700.0, lambda: 10, 60.0)
     await journal.deliveries.settle(Settlement(delivery=replace(late.delivery, state="done", due_at=None)))
     await again(journal, "a")
     assert (await states(journal))["z"] == "dismissed", "the other one is still put aside"
     await again(journal, "b")
     assert (await states(journal))["z"] == "waiting"
-    for briefing in await journal.deliveries.claim(800.0, 10, 60.0):
+    for briefing in await journal.deliveries.claim(800.0, lambda: 10, 60.0):
         over = replace(briefing.delivery, state="done", due_at=None, updated_at=800.0)
         await journal.deliveries.settle(Settlement(delivery=over))
     assert (await states(journal))["z"] == "due"
