@@ -13,6 +13,7 @@ from relay.contract import Status
 from relay.contract.pricing import Estimate
 from relay.journal import BatchRow, Journal, Known, RowState, SheetRow
 from relay.sheets import Columns, PlannedRow, SheetError, Table, match, plan_rows, read_table
+from relay.sheets.apart import read_apart
 from relay.sheets.columns import leave_to_people
 from relay.sheets.plan import CellProblem, Upload, refuse_shared_ids
 from relay.sheets.put import digest, with_results, write_whole
@@ -111,7 +112,7 @@ class Sheets:
     ) -> BatchPlan:
         """Read a sheet and write its plan down; nothing is sent. ``again`` says which rows count in the price besides
         the new ones. Raises :class:`SheetError`."""
-        table = read_table(content, sheet)
+        table = await read_apart(content, sheet)
         columns = match(table, mapping)
         leave_to_people(table, columns)
         planned = plan_rows(table, columns, defaults)

@@ -36,7 +36,7 @@ def read_table(content: bytes, sheet: str | None = None) -> Table:
     for name, mark in _KINDS.items():
         if mark.match(content):
             raise SheetError(f"the file is {name}, whatever its name says; open it and save it as XLSX or CSV UTF-8")
-    if content.startswith((_ZIP, _OLE)):
+    if is_workbook(content):
         table = read_workbook(content, sheet)
     else:
         if sheet is not None:
@@ -45,3 +45,8 @@ def read_table(content: bytes, sheet: str | None = None) -> Table:
     if len(table.lines) > MOST_ROWS:
         raise SheetError(f"the sheet has {len(table.lines)} rows; at most {MOST_ROWS} are read. Split it")
     return table
+
+
+def is_workbook(content: bytes) -> bool:
+    """Whether it is read as one; everything else is text."""
+    return content.startswith((_ZIP, _OLE))
