@@ -53,6 +53,7 @@ class Wire:
         self._vetted, self._trusted, self._connect_seconds = vetted, trusted, connect
         self._always = f"accept: */*\r\naccept-encoding: identity\r\nuser-agent: {agent}\r\n".encode()
         self._idle: dict[tuple[str, int, bool], list[_Connection]] = {}
+        self._leaving: list[tuple[asyncio.Transport, bytes]] = []
 
     async def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, limit: int, seconds: float
@@ -83,6 +84,19 @@ class Wire:
                 connection.abort()
         self._idle.clear()
         await asyncio.sleep(0)  # the loop lets go of them in its next turn
+
+    def _send(self, transport: asyncio.Transport, request: bytes) -> None:
+        """What is to leave in one turn of the loop leaves together at its end: a system call that must wake a receiver
+        costs as much as all else about a request, and one that finds it awake next to nothing."""
+        if not self._leaving:
+            asyncio.get_running_loop().call_soon(self._let_leave)
+        self._leaving.append((transport, request))
+
+    def _let_leave(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        for transport, request in leaving:
+            if not transport.is_closing():
+                transport.write(request)
 
     def _take(self, target: _Target) -> "_Connection | None":
         idle = self._idle.get(target[:3], [])
@@ -122,7 +136,9 @@ class Wire:
         failure: OSError | None = None
         for address in await self._vetted(target.host, target.port):
             try:
-                _, connection = await loop.create_connection(_Connection, address, target.port, **secure)
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self._send), address, target.port, **secure
+                )
             except OSError as error:
                 failure = error
             else:
@@ -133,7 +149,8 @@ class Wire:
 class _Connection(asyncio.Protocol):
     """One connection: asked one thing at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[asyncio.Transport, bytes], None]) -> None:
+        self._send = send
         self.usable = True
         """Whether it may be asked (again)."""
         self.idle_since = 0.0
@@ -148,7 +165,7 @@ class _Connection(asyncio.Protocol):
         self._waiter, self._limit = loop.create_future(), limit
         self._parser = httptools.HttpResponseParser(self)
         self.on_message_begin()
-        self._transport.write(request)
+        self._send(self._transport, request)
         too_late = loop.call_later(seconds, self._fail, httpx.ReadTimeout(""))
         try:
             return await self._waiter

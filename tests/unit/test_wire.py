@@ -222,6 +222,28 @@ async def test_what_is_sent(client: GuardedClient) -> None:
     assert [line for line in lines if line.startswith("user-agent: beatrelay/")]
 
 
+class Line:
+    """A transport that remembers, with others, what went over it."""
+
+    def __init__(self, sent: list[bytes], *, closing: bool = False) -> None:
+        self._sent, self._closing = sent, closing
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def write(self, data: bytes) -> None:
+        self._sent.append(data)
+
+
+async def test_what_leaves_in_one_turn_of_the_loop_leaves_together(client: GuardedClient) -> None:
+    sent: list[bytes] = []
+    for line, request in ((Line(sent), b"1"), (Line(sent, closing=True), b"too late"), (Line(sent), b"2")):
+        client._wire._send(line, request)
+    assert sent == []
+    await asyncio.sleep(0)
+    assert sent == [b"1", b"2"]
+
+
 @pytest.mark.parametrize(("name", "value"), [("x", "a\r\nhost: evil"), ("x\r\ny", "a"), ("x", "a\nb")])
 async def test_nothing_is_smuggled_in(client: GuardedClient, name: str, value: str) -> None:
     async with peer(saying(OK)) as there:
