@@ -26,7 +26,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     door = Door(tmp_path)
     await door.accepted()
     await door.tell("succeeded", **video(door.clock.now()))
-    (archive,) = await door.journal.deliveries.claim(door.clock.now(), 10, 60.0)
+    (archive,) = await door.journal.deliveries.claim(door.clock.now(), lambda: 10, 60.0)
     over = replace(archive.delivery, state="dead", due_at=None, error="expired", updated_at=door.clock.now())
     await door.journal.deliveries.settle(Settlement(delivery=over))
     await dismiss(door.journal, door.clock, DeliveryFilter(recipe="archive"), reason="not needed", by="Ada", run=True)
