@@ -36,14 +36,11 @@ def names(
     new_id: Callable[[], str],
 ) -> list[Write]:
     """An id for every row that has none of its own; its old one if that is known, or if its task tells which it was. A
-    copy that says what became of it, but of no task of ours, is told of the one that it was copied from."""
+    copy that says what became of it, but of no task of ours, is told of the one that it was copied from; one of a row
+    that became no task is a new row, and says nothing of the first one any more."""
     lost = _lost(view, known, nameless)
-    untold = {
-        row.number: known[copied[row.number]].task_id
-        for row in view.rows
-        if row.text("status") and not row.text("task_id") and copied.get(row.number) in known
-    }
-    copies = copies_of(view, owners, known).keys() | {number for number, task_id in untold.items() if task_id}
+    told = _told(view, known, copied)
+    copies = copies_of(view, owners, known).keys() | told.keys()
     homeless = [*free, *(row for row in view.rows if row.number in copies)]
     given = {row.number: new_id() for row in homeless if owners.get(row.id) is not row}
     given |= {number: row.id for number, row in lost.items()}
@@ -52,11 +49,25 @@ def names(
             number=row.number,
             id=row.id,
             inputs=row.inputs,
-            cells={ROW_ID: given[row.number]} | ({"task_id": task_id} if (task_id := untold.get(row.number)) else {}),
+            cells={ROW_ID: given[row.number]} | told.get(row.number, {}),
         )
         for row in view.rows
         if row.number in given
     ]
+
+
+def _told(view: View, known: Mapping[str, WatchedRow], copied: Mapping[int, str]) -> dict[int, dict[str, Any]]:
+    """What is written into copies with their ids, by number."""
+    told: dict[int, dict[str, Any]] = {}
+    for row in view.rows:
+        first, status = known.get(copied.get(row.number, "")), row.text("status")
+        if first is None or not status or row.text("task_id"):
+            continue
+        if first.task_id:
+            told[row.number] = {"task_id": first.task_id}
+        elif row.plan is not None and status == first.written.get("status"):
+            told[row.number] = {name: "" for name, text in first.written.items() if text and row.text(name) == text}
+    return told
 
 
 def owners_of(view: View, known: Mapping[str, WatchedRow]) -> dict[str, SeenRow]:

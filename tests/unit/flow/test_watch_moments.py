@@ -347,3 +347,40 @@ async def test_what_another_release_remembered_of_a_sheet_is_left_alone() -> Non
     await desk.turn()
     assert desk.cell("Song 1", "Status") == "succeeded"
     assert len(desk.tasks()) == 1
+
+
+async def test_a_copy_of_an_invalid_row_that_is_mended_is_asked_for() -> None:
+    desk = Desk()
+    desk.rows.append(song(1, "round"))
+    await desk.turn()
+    desk.rows.append(["Song 2", *song(2)[1:], *desk.row("Song 1")[4:]])
+    await desk.turn()
+    await desk.turn()
+    (task,) = desk.tasks()
+    assert desk.row("Song 2")[4:9] == ["queued", "", "", task["id"], ""]
+    assert desk.row("Song 1")[4:8] == ["invalid", "", "", ""]
+    assert desk.cell("Song 1", "beatrelay_id") != desk.cell("Song 2", "beatrelay_id")
+
+
+async def test_a_copy_of_an_invalid_row_says_what_is_wrong_with_itself() -> None:
+    desk = Desk()
+    desk.rows.append(song(1, "round"))
+    await desk.turn()
+    desk.rows.append(["Song 1 again", *desk.row("Song 1")[1:]])
+    await desk.turn()
+    await desk.turn()
+    assert desk.cell("Song 1 again", "Status") == "invalid"
+    assert "(D3) is 'round'" in desk.cell("Song 1 again", "Error")
+    assert "(D2) is 'round'" in desk.cell("Song 1", "Error")
+
+
+async def test_what_a_person_wrote_into_a_copy_of_an_invalid_row_stays() -> None:
+    desk = Desk()
+    desk.rows.append(song(1, "round"))
+    await desk.turn()
+    desk.rows.append(["Song 2", *song(2)[1:], *desk.row("Song 1")[4:]])
+    desk.put("Song 2", "Status", "not yet, says Ada")
+    await desk.turn()
+    await desk.turn()
+    assert desk.tasks() == []
+    assert desk.cell("Song 2", "Status") == "not yet, says Ada"
