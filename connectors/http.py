@@ -85,8 +85,8 @@ class Http(Connector):
         detail: dict[str, Any] = {"status": status, "response": text, "truncated": truncated}
         further = next_hop(url, status, answered) if config.redirects == "same-host" else None
         if further is None:
-            told = bool(text) and not truncated and "json" in answered.get("content-type", "")
-            json = answer_json(text) if told else None
+            told = not truncated and "json" in answered.get("content-type", "")
+            json = answer_json(text) if told and text else None
             said = {"status": status, "headers": answered, "text": text, "json": json, "truncated": truncated}
             doubt = _doubt(config, delivery, said)
             judge(status, answered, text, delivery.at, detail, success=config.success, doubt=doubt)

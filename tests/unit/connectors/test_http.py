@@ -158,6 +158,12 @@ class TestAnswers:
         outcome = await deliver(HttpConfig(url=server[1]), {})
         assert outcome.detail == {"status": 201, "response": '{"id": 7}', "truncated": False, "json": {"id": 7}}
 
+    async def test_an_empty_answer_that_calls_itself_json_is_null(self, server: tuple[Server, str]) -> None:
+        """Later steps may ask for it: what is not there at all is their dead letter."""
+        server[0].headers, server[0].body = {"content-type": "application/json"}, b""
+        outcome = await deliver(HttpConfig(url=server[1]), {})
+        assert outcome.detail == {"status": 200, "response": "", "truncated": False, "json": None}
+
     async def test_a_long_answer_is_cut(self, server: tuple[Server, str]) -> None:
         server[0].body = b"x" * 100_000
         outcome = await deliver(HttpConfig(url=server[1]), {})
