@@ -1,7 +1,7 @@
 """Delivery workers: lease what is due, render it, call the connector, write down what became of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -94,8 +94,8 @@ class Deliverer(Loop):
         self._running: set[asyncio.Task[None]] = set()
         self._held: dict[str, DeliveryRow] = {}
         """What is under way, by id."""
-        self._ending = 0
-        """How many of them are only to be written down: they take no worker."""
+        self._trying: set[str] = set()
+        """Those of them that take a worker. What is only to be written down takes none."""
         self._beating: asyncio.Task[None] | None = None
 
     async def step(self) -> float:
@@ -107,6 +107,7 @@ class Deliverer(Loop):
         for briefing in claimed:
             if not self._at_it(briefing.delivery):
                 self._held[briefing.delivery.id] = briefing.delivery
+                self._trying.add(briefing.delivery.id)
                 self.spawn(self._running, self.work(briefing), nudges=False)  # it has nudged when it was to be settled
         if claimed:
             self._keep_leases()
@@ -115,7 +116,7 @@ class Deliverer(Loop):
 
     def _free(self) -> int:
         """How many more attempts may be made at once; asked by the journal's writer too, in its own thread."""
-        return self._settings.workers - len(self._running) + self._ending
+        return self._settings.workers - len(self._trying)
 
     async def drain(self) -> None:
         try:
@@ -153,6 +154,9 @@ class Deliverer(Loop):
             await self._work(briefing.delivery, await self._job(briefing))
         finally:
             self._held.pop(briefing.delivery.id, None)
+            if briefing.delivery.id in self._trying:  # it did not say when its worker was free
+                self._trying.remove(briefing.delivery.id)
+                self.nudge()
 
     async def _work(self, row: DeliveryRow, job: Job) -> None:
         started = self._clock.now()
@@ -171,20 +175,21 @@ class Deliverer(Loop):
     async def _settle(self, row: DeliveryRow, settlement: Settlement) -> bool:
         """False: the lease went to another worker. What comes next is claimed at once, in the same commit."""
 
-        def settle() -> Awaitable[bool]:
+        async def settle() -> bool:
             self.nudge()
-            return self._journal.deliveries.settle(settlement)
+            try:
+                return await self._journal.deliveries.settle(settlement)
+            except Unavailable:  # it keeps a worker until it ends: what is done and not written down must not grow
+                self._trying.add(row.id)
+                raise
 
-        self._ending += 1
-        try:
-            while True:
-                settlement.delivery.fence = row.fence
-                if await self.insist(settle):
-                    return True
-                if settlement.delivery.fence == row.fence:
-                    return False
-        finally:
-            self._ending -= 1
+        self._trying.discard(row.id)
+        while True:
+            settlement.delivery.fence = row.fence
+            if await self.insist(settle):
+                return True
+            if settlement.delivery.fence == row.fence:
+                return False
 
     async def _job(self, briefing: Briefing) -> Job:
         row = briefing.delivery
