@@ -96,6 +96,7 @@ class Deliverer(Loop):
         """What is under way, by id."""
         self._trying: set[str] = set()
         """Those of them that take a worker. What is only to be written down takes none."""
+        self._claiming = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
 
     async def step(self) -> float:
@@ -103,12 +104,13 @@ class Deliverer(Loop):
         policies = LanePolicies(self._connections.policies, reserve=self._settings.workers // 2)
         if self._free() <= 0:
             return 1.0
-        claimed = await deliveries.claim(self._clock.now(), self._free, self._settings.lease_seconds, policies)
-        for briefing in claimed:
-            if not self._at_it(briefing.delivery):
-                self._held[briefing.delivery.id] = briefing.delivery
-                self._trying.add(briefing.delivery.id)
-                self.spawn(self._running, self.work(briefing), nudges=False)  # it has nudged when it was to be settled
+        async with self._claiming:
+            claimed = await deliveries.claim(self._clock.now(), self._free, self._settings.lease_seconds, policies)
+            for briefing in claimed:
+                if not self._at_it(briefing.delivery):
+                    self._held[briefing.delivery.id] = briefing.delivery
+                    self._trying.add(briefing.delivery.id)
+                    self.spawn(self._running, self.work(briefing), nudges=False)  # it nudges when it is to be settled
         if claimed:
             self._keep_leases()
             return SOON
@@ -120,6 +122,8 @@ class Deliverer(Loop):
 
     async def drain(self) -> None:
         try:
+            async with self._claiming:  # what is handed out in this moment begins yet
+                pass
             await self.finish(self._running)
         finally:
             if self._beating is not None:

@@ -112,3 +112,23 @@ async def test_an_attempt_that_is_broken_off_leaves_its_worker_to_the_next(bench
     await bench.deliverer.stop()
     await working
     assert sorted(await states(bench)) == ["done", "done", "leased"], "it is due again when its lease ends"
+
+
+async def test_what_is_handed_out_while_the_relay_stops_is_finished(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would begin after all others had ended, and be broken off in the middle."""
+    gate, claim, asked = threading.Event(), bench.journal.deliveries.claim, asyncio.Event()
+
+    async def seen(*given: Any) -> list[Briefing]:
+        asyncio.get_running_loop().call_soon(asked.set)
+        return await claim(*given)
+
+    monkeypatch.setattr(bench.journal.deliveries, "claim", seen)
+    held = asyncio.ensure_future(bench.journal.write(lambda _: gate.wait(10)))
+    working = asyncio.create_task(bench.deliverer.run())
+    await asked.wait()
+    asyncio.get_running_loop().call_soon(gate.set)
+    await bench.deliverer.stop()
+    assert sorted(await states(bench)) == ["done", "due", "due"]
+    await asyncio.gather(held, working)
