@@ -1,22 +1,52 @@
 """Any ASGI application on a real socket, for as long as a test needs it."""
 
+import atexit
 import random
 import socket
+import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
 
+_reserved: deque[socket.socket] = deque()
+RESERVED_MOST = 64
+"""Ports that one process keeps from others: far more than it uses at once."""
+
 
 def free_port() -> int:
-    """A port that is free now, and that the system gives to no client's connection before it is taken."""
+    """A port that is free now, that the system gives to no client's connection before it is taken, and that no other
+    process with tests takes meanwhile."""
     while True:
         port = random.SystemRandom().randrange(20_000, 32_000)
         with socket.socket() as probe, suppress(OSError):
+            _reserve(port)
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def _reserve(port: int) -> None:
+    """Raises :class:`OSError` if another process has it. Where there are no abstract sockets, chance has to do."""
+    if sys.platform != "linux":
+        return
+    sign = socket.socket(socket.AF_UNIX)
+    try:
+        sign.bind(f"\0beatrelay test port {port}")
+    except OSError:
+        sign.close()
+        raise
+    _reserved.append(sign)
+    if len(_reserved) > RESERVED_MOST:
+        _reserved.popleft().close()
+
+
+@atexit.register
+def _give_back() -> None:
+    for sign in _reserved:
+        sign.close()
 
 
 @contextmanager
