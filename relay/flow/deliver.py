@@ -171,8 +171,8 @@ class Deliverer(Loop):
             settlement = self._failed(job, error)
         else:
             settlement = await self._tried(job, config, delivery)
-        now = self._clock.now()
-        settlement.history[0].data |= {"request": request, "seconds": round(now - started, 3)}
+        seconds = round(settlement.delivery.updated_at - started, 3)
+        settlement.history[0].data |= {"request": request, "seconds": seconds}
         if not await self._settle(row, scrub(settlement)):
             log.warning("delivery %s took longer than its lease; another worker's result counts", row.id)
 
@@ -261,7 +261,7 @@ class Deliverer(Loop):
             settlement = self._done(job, result)
         except DeliveryError as error:
             result, settlement = error, self._failed(job, error)
-        settlement.lane = news_of(job.row, result, self._clock.now(), RETRY_AFTER_MOST)
+        settlement.lane = news_of(job.row, result, settlement.delivery.updated_at, RETRY_AFTER_MOST)
         return settlement
 
     async def _attempt(self, job: Job, config: Any, delivery: Delivery) -> Outcome:

@@ -76,7 +76,7 @@ class Nothing(Connector):
 
 
 def run(*, quick: bool) -> None:
-    number, rounds = (200, 1) if quick else (2_000, 3)
+    number, rounds = (200, 1) if quick else (2_000, 7)
     receiving = multiprocessing.get_context("spawn")
     parent, child = receiving.Pipe()
     server = receiving.Process(target=_receive, args=(child,), daemon=True)
