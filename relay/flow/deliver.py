@@ -261,7 +261,7 @@ class Deliverer(Loop):
             settlement = self._done(job, result)
         except DeliveryError as error:
             result, settlement = error, self._failed(job, error)
-        settlement.lane = news_of(job.row, result, settlement.delivery.updated_at, RETRY_AFTER_MOST)
+        settlement.lane = news_of(job.row, result, self._clock.now(), RETRY_AFTER_MOST)
         return settlement
 
     async def _attempt(self, job: Job, config: Any, delivery: Delivery) -> Outcome:
