@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,6 @@ from relay.journal import InUse, JournalError, SqliteJournal, alone, copy_journa
 from tests.unit.journal.test_sqlite import entry, operation, task
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal.open(tmp_path / "journal.db")
-    yield journal
-    await journal.close()
 
 
 def silent(_done: int, _total: int) -> None:

@@ -1,8 +1,5 @@
 """A dead letter that was put aside takes along what can only go after it, and both can come back."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from msgspec.structs import replace
 
@@ -11,13 +8,6 @@ from relay.journal import Change, DeliveryRow, Settlement, SqliteJournal
 from .test_sqlite import bound, delivery
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal.open(tmp_path / "journal.db")
-    yield journal
-    await journal.close()
 
 
 async def planned(journal: SqliteJournal, *rows: DeliveryRow) -> None:

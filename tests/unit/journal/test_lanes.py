@@ -1,6 +1,5 @@
 """Lanes: order, room, rate, pauses and the breaker, as the journal keeps them."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -22,13 +21,6 @@ pytestmark = pytest.mark.anyio
 
 NOW = 1_800_000_000.0
 POLICIES = LanePolicies({"narrow": LanePolicy(max_concurrency=2), "slow": LanePolicy(interval=1.0)}, reserve=4)
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal.open(tmp_path / "journal.db")
-    yield journal
-    await journal.close()
 
 
 def row(id: str, lane: str, *, revision: int = 1, task: str = "", at: float = NOW, after: str = "") -> DeliveryRow:

@@ -1,7 +1,6 @@
 """Retention: what is old and over is forgotten, what is unfinished or undelivered never."""
 
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -57,13 +56,6 @@ KEPT = {
 BOUNDED = {"baselines", "turns", "lanes", "connections", "endpoints", "api_keys", "users", "secrets", "restores"}
 BOUNDED |= {"watched_sheets"}
 """As many as there are people, keys, batches, places, sheets and restores."""
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal.open(tmp_path / "journal.db")
-    yield journal
-    await journal.close()
 
 
 async def a_task(

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -28,13 +27,6 @@ from relay.journal import (
 )
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal.open(tmp_path / "journal.db")
-    yield journal
-    await journal.close()
 
 
 def task(id: str = "task_1", **more: object) -> TaskRow:
